@@ -1,0 +1,48 @@
+"""Prometheus metrics that are right with one serving process or with several."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Blueprint, Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    generate_latest,
+    multiprocess,
+)
+
+MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def blueprint() -> Blueprint:
+    """Answer ``/metrics`` for all processes of the service together."""
+    pages = Blueprint("metrics", __name__)
+
+    @pages.get("/metrics")
+    def metrics() -> Response:
+        registry: CollectorRegistry = REGISTRY
+        if MULTIPROC_DIR in os.environ:
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return pages
+
+
+def empty_multiproc_dir() -> None:
+    """Drop what an earlier run left, before the first process of this run counts anything."""
+    folder = os.environ.get(MULTIPROC_DIR)
+    if folder is None:
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for file in Path(folder).glob("*.db"):
+        file.unlink(missing_ok=True)
+
+
+def forget_process(pid: int) -> None:
+    """Take the gauges of a process that has ended out of the sum."""
+    if MULTIPROC_DIR in os.environ:
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

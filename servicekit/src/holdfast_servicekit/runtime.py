@@ -1,0 +1,128 @@
+"""Keep a workflow runtime connected, and tell the truth about it.
+
+The SDK's worker reconnects by itself, with a back-off that grows to 15 s, and there are ways for
+its loop to end for good. Here a runtime that is cut off is replaced by a fresh one as soon as the
+sidecar answers again, and a process that cannot get a working runtime ends, so that whoever
+supervises it starts it anew.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from dapr.ext.workflow import WorkflowRuntime
+
+CHECK_INTERVAL_SECONDS = 0.5
+#: How long a runtime may be without its stream, with a sidecar that answers, before it is replaced.
+CUT_OFF_SECONDS = 1.0
+#: How long the process goes on without any working runtime although the sidecar answers.
+GIVE_UP_SECONDS = 60.0
+#: A process frozen for 30 s must not be called dead before it wakes.
+HEARTBEAT_TOLERANCE_SECONDS = 45.0
+EXIT_CODE = 70  # EX_SOFTWARE, sysexits.h
+
+_log = structlog.get_logger()
+
+
+class SupervisedRuntime:
+    """A workflow runtime that is replaced when its stream is lost, and a watch over it."""
+
+    def __init__(
+        self,
+        build: Callable[[], WorkflowRuntime],
+        sidecar_port: int,
+        *,
+        sidecar_host: str = "127.0.0.1",
+        exit_process: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._build = build
+        self._sidecar = (sidecar_host, sidecar_port)
+        self._exit = exit_process
+        self._stop = threading.Event()
+        self._runtime: WorkflowRuntime | None = None
+        self._heartbeat = time.monotonic()
+        self._watch = threading.Thread(target=self._run, name="runtime-watch", daemon=True)
+
+    def start(self) -> None:
+        """Start the watch, which starts the runtime. Call it after the fork."""
+        self._watch.start()
+
+    def stop(self) -> None:
+        """Take no more work, let what runs finish within the SDK's own bound, and return."""
+        self._stop.set()
+        self._watch.join(timeout=2 * CUT_OFF_SECONDS)
+        if self._runtime is not None:
+            self._runtime.shutdown()
+
+    def live(self) -> str | None:
+        """Say what is dead for good, or return ``None``; a sidecar that is away is not death."""
+        if self._stop.is_set():
+            return None
+        silent = time.monotonic() - self._heartbeat
+        if not self._watch.is_alive() or silent > HEARTBEAT_TOLERANCE_SECONDS:
+            return f"the workflow runtime's watch has been silent for {silent:.0f} s"
+        return None
+
+    def ready(self) -> str | None:
+        """Say why no work item can arrive, or return ``None``."""
+        if self._stop.is_set():
+            return "shutting down"
+        if self._runtime is None or not _has_stream(self._runtime):
+            return "the work-item stream to the sidecar is not open"
+        return None
+
+    def _run(self) -> None:
+        answering_since: float | None = None  # the sidecar answers, the runtime has no stream
+        replaced_at = 0.0
+        while not self._stop.wait(CHECK_INTERVAL_SECONDS):
+            now = self._heartbeat = time.monotonic()
+            if self._runtime is not None and _has_stream(self._runtime):
+                answering_since = None
+                continue
+            if not self._sidecar_answers():
+                answering_since = None
+                continue
+            answering_since = answering_since or now
+            if now - answering_since > GIVE_UP_SECONDS:
+                _log.critical("no working stream to a sidecar that answers; ending the process")
+                self._exit(EXIT_CODE)
+            if now - replaced_at > CUT_OFF_SECONDS:
+                self._replace()
+                replaced_at = time.monotonic()
+
+    def _replace(self) -> None:
+        old, self._runtime = self._runtime, self._build()
+        if old is not None:
+            _log.warning("work-item stream lost; starting a fresh runtime")
+            # It may wait for results that are still being sent.
+            threading.Thread(target=old.shutdown, name="runtime-retire", daemon=True).start()
+        # start() waits for the stream without a bound; the watch must not.
+        threading.Thread(
+            target=_start_quietly, args=(self._runtime,), name="runtime-start", daemon=True
+        ).start()
+
+    def _sidecar_answers(self) -> bool:
+        try:
+            with socket.create_connection(self._sidecar, timeout=1):
+                return True
+        except OSError:
+            return False
+
+
+def _start_quietly(runtime: WorkflowRuntime) -> None:
+    try:
+        runtime.start()
+    except RuntimeError as error:
+        # The watch sees that there is no stream and makes the next one.
+        _log.warning("workflow runtime did not start", error=str(error))
+
+
+def _has_stream(runtime: WorkflowRuntime) -> bool:
+    # The public wait_for_worker_ready() logs a warning and sleeps whenever the answer is no.
+    worker = runtime._WorkflowRuntime__worker  # type: ignore[attr-defined]  # noqa: SLF001
+    return bool(worker._stream_ready.is_set() and worker._runLoop.is_alive())  # noqa: SLF001
