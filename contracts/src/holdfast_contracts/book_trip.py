@@ -89,7 +89,7 @@ class TripOutcome(StrEnum):
 
 
 class BookTripOutput(Model):
-    """The three bookings, or what a cancellation undid."""
+    """The three bookings, or none and why the trip was cancelled."""
 
     outcome: TripOutcome
     bookings: list[Booking] = []

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -73,12 +73,17 @@ class Command(Model):
     #: The event that this effect consumes; marked as consumed in the same transaction.
     consumed_event: str | None = None
 
+    #: Fields that only hint at something the activity decides by facts of its own. The order of
+    #: events can differ when a lost turn runs again, so nothing that depends on it is hashed.
+    hints: ClassVar[frozenset[str]] = frozenset()
+
     def payload_hash(self) -> str:
         """Return the SHA-256 of what the effect does, apart from its identity.
 
         Two attempts with one key must agree on it.
         """
-        payload = self.model_dump(mode="json", exclude=set(Command.model_fields))
+        unhashed = {*Command.model_fields, *self.hints}
+        payload = self.model_dump(mode="json", exclude=unhashed)
         text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -130,6 +135,13 @@ class Workflow(Generic[I, O]):
     internal: bool = False
     #: Declares that re-running from an event of its history does no harm.
     rerun_from_event: bool = False
+    #: What the workflow hands itself at continue-as-new, where that is more than its input.
+    turn: type[I] | None = None
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether the workflow takes a cancellation and undoes what it did."""
+        return CANCEL in self.events
 
     def event(self, name: str) -> Event | None:
         """Return the declared event of that name, if there is one."""

@@ -28,8 +28,6 @@ class JobStatusMonitorInput(Model):
     job_id: JobId
     poll_interval_seconds: Annotated[Seconds, Field(ge=0.1, le=86400)] = 300.0
     retry: RetryPolicy = RetryPolicy()
-    #: Set by the workflow when it continues as new; a caller leaves it out.
-    epoch: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -41,6 +39,14 @@ class JobStatusMonitorInput(Model):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {"anyOf": [{"type": "string", "pattern": JOB_ID_PATTERN}, handler(schema)]}
+
+
+class JobStatusMonitorTurn(JobStatusMonitorInput):
+    """What the monitor hands itself when it continues as new."""
+
+    epoch: Annotated[int, Field(ge=0)] = 0
+    #: Ids of the events that were taken, so that a late duplicate is known as one.
+    taken_events: tuple[str, ...] = ()
 
 
 class JobStatus(StrEnum):
@@ -104,4 +110,5 @@ JOB_STATUS_MONITOR = Workflow(
     JobStatusMonitorOutput,
     "Look at a job on a durable timer until it is done, then notify.",
     activities=(CHECK_JOB_STATUS, NOTIFY_COMPLETE, NOTIFY_FAILURE),
+    turn=JobStatusMonitorTurn,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     ConfigDict,
@@ -75,6 +75,8 @@ class RecordDecision(Command):
 
     approval: Approval | None = None
     event_id: str | None = None
+
+    hints: ClassVar[frozenset[str]] = frozenset({"approval", "event_id"})
 
 
 class Decision(Model):
