@@ -125,4 +125,5 @@ def _start_quietly(runtime: WorkflowRuntime) -> None:
 def _has_stream(runtime: WorkflowRuntime) -> bool:
     # The public wait_for_worker_ready() logs a warning and sleeps whenever the answer is no.
     worker = runtime._WorkflowRuntime__worker  # type: ignore[attr-defined]  # noqa: SLF001
-    return bool(worker._stream_ready.is_set() and worker._runLoop.is_alive())  # noqa: SLF001
+    loop = worker._runLoop  # noqa: SLF001 - None before the start and after the stop
+    return bool(loop is not None and loop.is_alive() and worker._stream_ready.is_set())  # noqa: SLF001

@@ -1,0 +1,65 @@
+"""Bind the workflows to a runtime: parse the input, and close the run however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
+from pydantic import BaseModel
+
+from holdfast_contracts.batch_processing import BatchChunkInput
+from holdfast_contracts.core import CHECKPOINT, RetryPolicy, Workflow
+from holdfast_contracts.job_status_monitor import JobStatusMonitorTurn
+from holdfast_orchestrator.durable import Run, Steps, close
+from holdfast_orchestrator.workflows import IMPLEMENTATIONS
+
+
+def register_all(runtime: WorkflowRuntime, worker_app_id: str) -> None:
+    """Register every workflow of the contract, and the local step that follows each timer."""
+    for workflow, implementation in IMPLEMENTATIONS:
+        runtime.register_workflow(
+            durable(workflow, implementation, worker_app_id), name=workflow.name
+        )
+    runtime.register_activity(_checkpoint, name=CHECKPOINT.name)
+
+
+def durable(
+    workflow: Workflow[Any, Any],
+    implementation: Callable[..., Steps[Any]],
+    worker_app_id: str,
+) -> Callable[[DaprWorkflowContext, Any], Steps[Any]]:
+    """Make the engine's function from ours: the run is closed in the ledger however it ends."""
+
+    def orchestrate(ctx: DaprWorkflowContext, raw: Any) -> Steps[Any]:  # noqa: ANN401 - JSON
+        model = (workflow.turn or workflow.input).model_validate(raw)
+        run = _run(ctx, model, worker_app_id)
+        try:
+            result = yield from implementation(run, model)
+        except Exception:
+            # Whatever went wrong, the run has ended and takes no new effect.
+            if not run.closed:
+                yield from close(run)
+            raise
+        if run.continued:
+            return None
+        if not run.closed:
+            yield from close(run)
+        return result.model_dump(mode="json")
+
+    return orchestrate
+
+
+def _run(ctx: DaprWorkflowContext, model: BaseModel, worker_app_id: str) -> Run:
+    run = Run(ctx, worker_app_id, root=ctx.instance_id)
+    run.retry = getattr(model, "retry", RetryPolicy())
+    if isinstance(model, BatchChunkInput):
+        run.root, run.epoch = model.root, model.epoch
+    if isinstance(model, JobStatusMonitorTurn):
+        run.epoch, run.taken = model.epoch, list(model.taken_events)
+    return run
+
+
+def _checkpoint(_ctx: WorkflowActivityContext, _input: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Do nothing; that the engine saved the turn before it is the point."""
+    return {}
