@@ -1,0 +1,77 @@
+"""Write the locks: every dependency of every package, resolved together, with hashes.
+
+`requirements/dev.txt` is the whole of it. The packages' `pyproject.toml` files are the source of
+what they need at run time; `requirements/dev.in` adds what works on the repository itself.
+Run it as `make lock`; `make lock UPGRADE=1` also takes newer versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE_GLOBS = ("contracts", "servicekit", "services/*", "local", "chaos", "cli")
+OWN_PREFIX = "holdfast-"
+
+
+def packages(root: Path) -> list[Path]:
+    """Return the folders of the repository's own Python packages, in a fixed order."""
+    found = (path for pattern in PACKAGE_GLOBS for path in sorted(root.glob(pattern)))
+    return [path for path in found if (path / "pyproject.toml").is_file()]
+
+
+def distribution(requirement: str) -> str:
+    """Return the normalised name that a requirement line asks for."""
+    match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", requirement)
+    if match is None:
+        raise ValueError(f"not a requirement: {requirement!r}")
+    return re.sub(r"[-_.]+", "-", match[1]).lower()
+
+
+def external_dependencies(package: Path) -> list[str]:
+    """Return what a package needs from outside this repository."""
+    project = tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    every = [*project.get("dependencies", []), *(line for extra in extras for line in extra)]
+    return [line for line in every if not distribution(line).startswith(OWN_PREFIX)]
+
+
+def requirements_of(paths: list[Path]) -> str:
+    """Return one requirements file that says what the packages need, and which one needs it."""
+    return "".join(
+        f"{requirement}  # {path.relative_to(ROOT)}\n"
+        for path in paths
+        for requirement in external_dependencies(path)
+    )
+
+
+def compile_lock(source: str, target: Path, *inputs: Path, upgrade: bool) -> int:
+    """Resolve the requirements into a lock with a hash for every file of every version."""
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),
+        *("--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"),
+        *("--no-annotate", "--custom-compile-command", "make lock"),
+        *("--constraints", "requirements/constraints.txt", "--output-file", str(target)),
+        *(["--upgrade"] if upgrade else []),
+        *map(str, inputs),
+        "-",
+    ]
+    return subprocess.run(command, input=source, text=True, cwd=ROOT, check=False).returncode
+
+
+def main() -> int:
+    """Write every lock; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--upgrade", action="store_true", help="take newer versions too")
+    upgrade: bool = parser.parse_args().upgrade
+    dev_in, dev_txt = Path("requirements/dev.in"), Path("requirements/dev.txt")
+    return compile_lock(requirements_of(packages(ROOT)), dev_txt, dev_in, upgrade=upgrade)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
