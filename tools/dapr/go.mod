@@ -1,4 +1,4 @@
-module github.com/holdfast-dev/holdfast/tools/dapr
+module holdfast.invalid/tools/dapr
 
 go 1.26.5
 
