@@ -1,0 +1,1 @@
+"""Holdfast on one machine: the real engine, the real database and the services as processes."""
