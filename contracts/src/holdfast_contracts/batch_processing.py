@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema
 from holdfast_contracts.core import Activity, Command, Model, RetryPolicy, Workflow
 
 #: Legs in the sample batch that ships with the activity-worker.
-SAMPLE_LEGS = 5_366
+SAMPLE_LEGS = 5_358
 #: Above this many items the batch is split into child workflows of at most this many.
 CHILD_WIDTH = 64
 #: A batch larger than this is refused when it is loaded.
@@ -29,7 +29,7 @@ class BatchProcessingInput(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_number(cls, value: Any) -> Any:  # noqa: ANN401 - a raw JSON value
+    def _from_number(cls, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
             return {"items": value}
         return value
@@ -122,7 +122,7 @@ class BatchChunkOutput(Model):
 
     count: int
     total_km: float
-    failed: list[FailedItem] = []
+    failed: tuple[FailedItem, ...] = ()
 
 
 GET_WORK_BATCH = Activity("get_work_batch", GetWorkBatch, WorkBatch)

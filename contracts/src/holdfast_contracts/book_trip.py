@@ -92,7 +92,7 @@ class BookTripOutput(Model):
     """The three bookings, or none and why the trip was cancelled."""
 
     outcome: TripOutcome
-    bookings: list[Booking] = []
+    bookings: tuple[Booking, ...] = ()
     reason: str = ""
 
 

@@ -6,12 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-I = TypeVar("I", bound=BaseModel)
-O = TypeVar("O")
+In = TypeVar("In", bound=BaseModel)
+Out = TypeVar("Out")
 
 #: What a caller may choose as an instance ID. The engine's own separators (``::``, ``||``) and
 #: the one for child workflows (``:``) are outside the alphabet, so no run can shadow a child.
@@ -34,7 +34,8 @@ class App(StrEnum):
     ACTIVITY_WORKER = "activity-worker"
 
 
-class EffectKey(NamedTuple):
+@dataclass(frozen=True)
+class EffectKey:
     """The identity of one effect, the same in every replay and every attempt.
 
     ``instance`` is the root run's, ``epoch`` counts continue-as-new, ``step`` names the activity
@@ -103,12 +104,12 @@ class RetryPolicy(Model):
 
 
 @dataclass(frozen=True)
-class Activity(Generic[I, O]):
+class Activity(Generic[In, Out]):
     """A registered activity: its name, the app that implements it, and its types."""
 
     name: str
-    input: type[I]
-    output: type[O]
+    input: type[In]
+    output: type[Out]
     app: App = App.ACTIVITY_WORKER
 
 
@@ -122,12 +123,12 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Workflow(Generic[I, O]):
+class Workflow(Generic[In, Out]):
     """A registered workflow: its name, its types, and what may be done to a run of it."""
 
     name: str
-    input: type[I]
-    output: type[O]
+    input: type[In]
+    output: type[Out]
     summary: str
     activities: tuple[Activity[Any, Any], ...]
     events: tuple[Event, ...] = ()
@@ -136,7 +137,7 @@ class Workflow(Generic[I, O]):
     #: Declares that re-running from an event of its history does no harm.
     rerun_from_event: bool = False
     #: What the workflow hands itself at continue-as-new, where that is more than its input.
-    turn: type[I] | None = None
+    turn: type[In] | None = None
 
     @property
     def cancellable(self) -> bool:

@@ -31,7 +31,7 @@ class JobStatusMonitorInput(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_job_id(cls, value: Any) -> Any:  # noqa: ANN401 - a raw JSON value
+    def _from_job_id(cls, value: Any) -> Any:
         return {"job_id": value} if isinstance(value, str) else value
 
     @classmethod

@@ -34,7 +34,7 @@ class RequestEscalationInput(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_text(cls, value: Any) -> Any:  # noqa: ANN401 - a raw JSON value
+    def _from_text(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, RootModel, ConfigDict
+from pydantic import ConfigDict, Field, RootModel
 
 from holdfast_contracts.core import Activity, Command, Model, Workflow
 
@@ -13,13 +13,15 @@ from holdfast_contracts.core import Activity, Command, Model, Workflow
 LARGEST_INPUT = 47_453_131
 
 
-class TaskChainInput(RootModel[Annotated[int, Field(strict=True, ge=-LARGEST_INPUT, le=LARGEST_INPUT)]]):
+class TaskChainInput(
+    RootModel[Annotated[int, Field(strict=True, ge=-LARGEST_INPUT, le=LARGEST_INPUT)]]
+):
     """A whole number. A negative one makes the second step fail."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class TaskChainOutput(RootModel[list[int]]):
+class TaskChainOutput(RootModel[tuple[int, int, int]]):
     """The results of the three steps, in order."""
 
     model_config = ConfigDict(frozen=True)

@@ -27,11 +27,11 @@ class _Server(BaseApplication):
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Any:
         return self._factory()
 
 
-def serve(  # noqa: PLR0913 - the server's few settings
+def serve(
     factory: Callable[[], Flask],
     settings: ServiceSettings,
     *,
@@ -47,16 +47,16 @@ def serve(  # noqa: PLR0913 - the server's few settings
     ``stopped`` when it has taken its last.
     """
 
-    def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's hooks are untyped
+    def post_worker_init(worker: Any) -> None:
         if started is not None:
             started(worker.app.callable)
 
-    def worker_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401
+    def worker_exit(_server: Any, worker: Any) -> None:
         app = getattr(worker.app, "callable", None)
         if stopped is not None and app is not None:
             stopped(app)
 
-    def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401
+    def child_exit(_server: Any, worker: Any) -> None:
         metrics.forget_process(worker.pid)
 
     metrics.empty_multiproc_dir()

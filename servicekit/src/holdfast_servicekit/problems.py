@@ -24,7 +24,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         *,
         type: str = "about:blank",  # noqa: A002 - the RFC's member name
         headers: dict[str, str] | None = None,
-        **extensions: Any,  # noqa: ANN401 - RFC 9457, section 3.2: members of any JSON type
+        **extensions: Any,
     ) -> None:
         super().__init__(title)
         self.status = status

@@ -39,10 +39,10 @@ from holdfast_contracts.errors import is_permanent, is_unavailable
 from holdfast_orchestrator.engine import Task, TaskFailedError
 
 C = TypeVar("C", bound=Command)
-I = TypeVar("I", bound=BaseModel)
-O = TypeVar("O")
+In = TypeVar("In", bound=BaseModel)
+Out = TypeVar("Out")
 #: A piece of workflow code: yields the engine's tasks, returns a result.
-Steps = Generator[Task, Any, O]
+Steps = Generator[Task[Any], Any, Out]
 
 #: The gate waits in stretches of this length: an untimed wait would leave a timer for ever.
 _GATE_STRETCH = timedelta(days=30)
@@ -81,8 +81,8 @@ class Run:
 
 
 def call(
-    run: Run, activity: Activity[C, O], command: C, *, until_done: bool = False
-) -> Steps[O]:
+    run: Run, activity: Activity[C, Out], command: C, *, until_done: bool = False
+) -> Steps[Out]:
     """Run an activity of the worker and return its result, whatever dies in the meantime.
 
     Raises ``TaskFailedError`` when its retries are used up, or at once if the failure is
@@ -95,15 +95,15 @@ def call(
 
 
 def call_all(
-    run: Run, activity: Activity[C, O], commands: Sequence[C], *, until_done: bool = False
-) -> Steps[list[O | TaskFailedError]]:
+    run: Run, activity: Activity[C, Out], commands: Sequence[C], *, until_done: bool = False
+) -> Steps[list[Out | TaskFailedError]]:
     """Run one activity for many commands at once and wait for all of them.
 
     Returns a result or a failure for each command, in order. What fails is tried again, in
     rounds, by the run's retry policy.
     """
-    output: TypeAdapter[O] = TypeAdapter(activity.output)
-    outcomes: dict[int, O | TaskFailedError] = {}
+    output: TypeAdapter[Out] = TypeAdapter(activity.output)
+    outcomes: dict[int, Out | TaskFailedError] = {}
     failures = dict.fromkeys(range(len(commands)), 0)
     rounds = 0
     waiting = list(range(len(commands)))
@@ -159,16 +159,14 @@ def poll_event(run: Run, event: Event) -> RaisedEvent | None:
             return raised
 
 
-def call_children(
-    run: Run, workflow: Workflow[I, O], inputs: Iterable[I]
-) -> Steps[list[O]]:
+def call_children(run: Run, workflow: Workflow[In, Out], inputs: Iterable[In]) -> Steps[list[Out]]:
     """Run a child workflow for every input and return their results, in order.
 
     A child's instance ID is made from its parent's, the epoch and its number: the engine's own
     numbering starts again at continue-as-new.
     """
     yield from _gate(run)
-    output: TypeAdapter[O] = TypeAdapter(workflow.output)
+    output: TypeAdapter[Out] = TypeAdapter(workflow.output)
     results = yield when_all(
         [
             run.ctx.call_child_workflow(
@@ -193,7 +191,7 @@ def close(run: Run, number: int = 0, consumed_event: str | None = None) -> Steps
     yield from call(run, CLOSE_RUN, command, until_done=True)
 
 
-def _schedule(run: Run, activity: Activity[Any, Any], command: Command) -> Task:
+def _schedule(run: Run, activity: Activity[Any, Any], command: Command) -> Task[Any]:
     return run.ctx.call_activity(
         activity.name, input=command.model_dump(mode="json"), app_id=run.worker_app_id
     )

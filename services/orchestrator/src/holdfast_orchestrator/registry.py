@@ -31,7 +31,7 @@ def durable(
 ) -> Callable[[DaprWorkflowContext, Any], Steps[Any]]:
     """Make the engine's function from ours: the run is closed in the ledger however it ends."""
 
-    def orchestrate(ctx: DaprWorkflowContext, raw: Any) -> Steps[Any]:  # noqa: ANN401 - JSON
+    def orchestrate(ctx: DaprWorkflowContext, raw: Any) -> Steps[Any]:
         model = (workflow.turn or workflow.input).model_validate(raw)
         run = _run(ctx, model, worker_app_id)
         try:
@@ -60,6 +60,6 @@ def _run(ctx: DaprWorkflowContext, model: BaseModel, worker_app_id: str) -> Run:
     return run
 
 
-def _checkpoint(_ctx: WorkflowActivityContext, _input: Any) -> dict[str, Any]:  # noqa: ANN401
+def _checkpoint(_ctx: WorkflowActivityContext, _input: Any) -> dict[str, Any]:
     """Do nothing; that the engine saved the turn before it is the point."""
     return {}

@@ -99,7 +99,8 @@ def batch_chunk(run: Run, chunk: BatchChunkInput) -> Steps[BatchChunkOutput]:
     lost, and then an item that failed must not succeed behind the parent's back.
     """
     measured = yield from _measure(run, chunk.batch_id, range(chunk.start, chunk.stop))
-    yield from close(run, number=chunk.start // CHILD_WIDTH)
+    # A child shares its root's keys; number 0 is the root's own closing.
+    yield from close(run, number=1 + chunk.start // CHILD_WIDTH)
     return measured
 
 
@@ -117,11 +118,11 @@ def _measure(run: Run, batch_id: str, items: range) -> Steps[BatchChunkOutput]:
             for index in items
         ],
     )
-    failed = [
+    failed = tuple(
         FailedItem(index=index, error=outcome.details.message)
         for index, outcome in zip(items, outcomes, strict=True)
         if isinstance(outcome, TaskFailedError)
-    ]
+    )
     distances = [
         outcome.distance_km for outcome in outcomes if not isinstance(outcome, TaskFailedError)
     ]

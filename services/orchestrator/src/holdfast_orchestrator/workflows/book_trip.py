@@ -9,7 +9,7 @@ order, and a compensation that finds nothing to undo makes sure that nothing can
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from holdfast_contracts.book_trip import (
     BOOK_CAR,
@@ -40,10 +40,10 @@ from holdfast_orchestrator.engine import TaskFailedError
 class _Step(NamedTuple):
     """A booking, what it books of a trip, and how it is undone."""
 
-    activity: Activity[Book, Booking]
+    activity: Activity[Any, Booking]
     command: type[Book]
     item: Callable[[BookTripInput], str]
-    undo: Activity[Cancel, Cancelled]
+    undo: Activity[Any, Cancelled]
     undo_command: type[Cancel]
 
 
@@ -77,11 +77,11 @@ def book_trip(run: Run, trip: BookTripInput) -> Steps[BookTripOutput]:
     except TaskFailedError:
         yield from _undo(run, registered)
         raise
-    return BookTripOutput(outcome=TripOutcome.BOOKED, bookings=bookings)
+    return BookTripOutput(outcome=TripOutcome.BOOKED, bookings=tuple(bookings))
 
 
 def _undo(run: Run, registered: list[_Step], consumed_event: str | None = None) -> Steps[None]:
-    """Undo what was registered, in reverse order, each until it succeeds; the last closes the run."""
+    """Undo what was registered, newest first, each until it succeeds; the last closes the run."""
     if not registered:
         yield from close(run, consumed_event=consumed_event)
     for step in reversed(registered):

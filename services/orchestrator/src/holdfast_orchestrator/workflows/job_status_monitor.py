@@ -29,9 +29,7 @@ def job_status_monitor(run: Run, job: JobStatusMonitorTurn) -> Steps[JobStatusMo
         report = yield from call(
             run,
             CHECK_JOB_STATUS,
-            CheckJobStatus(
-                key=run.key(CHECK_JOB_STATUS, poll), instance=run.id, job_id=job.job_id
-            ),
+            CheckJobStatus(key=run.key(CHECK_JOB_STATUS, poll), instance=run.id, job_id=job.job_id),
         )
         if report.status is not JobStatus.RUNNING:
             polls = job.epoch * POLLS_PER_EPOCH + poll + 1
@@ -46,9 +44,7 @@ def job_status_monitor(run: Run, job: JobStatusMonitorTurn) -> Steps[JobStatusMo
     return None
 
 
-def _notify(
-    run: Run, job: JobStatusMonitorTurn, report: JobReport, polls: int
-) -> Steps[None]:
+def _notify(run: Run, job: JobStatusMonitorTurn, report: JobReport, polls: int) -> Steps[None]:
     if report.status is JobStatus.COMPLETED:
         completed = NotifyComplete(
             key=run.key(NOTIFY_COMPLETE),

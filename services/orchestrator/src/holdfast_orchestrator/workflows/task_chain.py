@@ -49,4 +49,4 @@ def task_chain(run: Run, start: TaskChainInput) -> Steps[TaskChainOutput]:
             ),
         )
         raise
-    return TaskChainOutput([first.value, second.value, third.value])
+    return TaskChainOutput((first.value, second.value, third.value))

@@ -1,0 +1,52 @@
+"""Put the orchestrator together: runtime, management API, health and metrics."""
+
+from __future__ import annotations
+
+import logging
+
+from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
+from dapr.ext.workflow.logger import LoggerOptions
+from flask import Flask
+
+from holdfast_orchestrator.engine import TaskHubGrpcClient
+from holdfast_orchestrator.gateway import EngineGateway
+from holdfast_orchestrator.management import blueprint as management
+from holdfast_orchestrator.registry import register_all
+from holdfast_orchestrator.settings import OrchestratorSettings
+from holdfast_servicekit import health, metrics, problems
+from holdfast_servicekit.runtime import SupervisedRuntime
+
+SIDECAR_HOST = "127.0.0.1"
+
+
+def build_runtime(settings: OrchestratorSettings) -> WorkflowRuntime:
+    """Return a runtime with every workflow of the contract registered, not yet started."""
+    runtime = WorkflowRuntime(
+        host=SIDECAR_HOST,
+        port=str(settings.dapr_grpc_port),
+        logger_options=_sdk_logs(),
+        maximum_thread_pool_workers=settings.turn_threads,
+    )
+    register_all(runtime, settings.worker_app_id)
+    return runtime
+
+
+def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime]:
+    """Return the app and its runtime. Call it after the fork: it opens gRPC channels."""
+    port = settings.dapr_grpc_port
+    runtime = SupervisedRuntime(lambda: build_runtime(settings), port)
+    gateway = EngineGateway(
+        DaprWorkflowClient(host=SIDECAR_HOST, port=str(port), logger_options=_sdk_logs()),
+        TaskHubGrpcClient(host_address=f"{SIDECAR_HOST}:{port}", log_handler=logging.NullHandler()),
+    )
+    app = Flask(__name__)
+    problems.register(app)
+    app.register_blueprint(management(gateway, settings.app_api_token))
+    app.register_blueprint(health.blueprint(runtime.live, {"workflow runtime": runtime.ready}))
+    app.register_blueprint(metrics.blueprint())
+    return app, runtime
+
+
+def _sdk_logs() -> LoggerOptions:
+    # Its records reach our root handler; one of its own would print each a second time.
+    return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
