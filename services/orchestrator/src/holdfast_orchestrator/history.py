@@ -42,8 +42,8 @@ def describe(event: HistoryEvent) -> dict[str, Any]:
     if kind == "timerFired":
         described["timer_id"] = payload.timerId
     for field in ("input", "result"):
-        value = getattr(payload, field, None)
-        if value is not None and getattr(value, "value", ""):
+        value: Any = getattr(payload, field, None)
+        if value is not None and value.value:
             described[field] = parsed(value.value)
     instance_id = getattr(payload, "instanceId", "")
     if instance_id:

@@ -21,7 +21,14 @@ def register_all(runtime: WorkflowRuntime, worker_app_id: str) -> None:
         runtime.register_workflow(
             durable(workflow, implementation, worker_app_id), name=workflow.name
         )
-    runtime.register_activity(_checkpoint, name=CHECKPOINT.name)
+
+    # The SDK marks a function that it registers and refuses it a second time; a runtime that
+    # replaces another one needs functions of its own.
+    def checkpoint(_ctx: WorkflowActivityContext, _input: Any) -> dict[str, Any]:
+        """Do nothing; that the engine saved the turn before it is the point."""
+        return {}
+
+    runtime.register_activity(checkpoint, name=CHECKPOINT.name)
 
 
 def durable(
@@ -59,7 +66,3 @@ def _run(ctx: DaprWorkflowContext, model: BaseModel, worker_app_id: str) -> Run:
         run.epoch, run.taken = model.epoch, list(model.taken_events)
     return run
 
-
-def _checkpoint(_ctx: WorkflowActivityContext, _input: Any) -> dict[str, Any]:
-    """Do nothing; that the engine saved the turn before it is the point."""
-    return {}
