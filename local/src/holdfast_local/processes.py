@@ -1,0 +1,118 @@
+"""The processes of one stack, found and ended with certainty.
+
+A process belongs to a stack when its environment says so. That holds for the grandchildren too,
+and for orphans of a supervisord that was killed. A pid alone says nothing: it may have been given
+to another process meanwhile; ``psutil.Process`` compares the start times before it signals.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+from holdfast_local.errors import StackError
+
+MARKER = "HOLDFAST_STACK"
+_GRACE_SECONDS = 5
+_SWEEPS = 5
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a process and all its children, in bytes."""
+
+    #: Resident; pages that processes share are counted in each of them.
+    rss: int = 0
+    #: Freed if these processes ended.
+    uss: int = 0
+    #: Resident, each shared page divided among those that share it: adds up to the true total.
+    pss: int = 0
+
+    def __add__(self, other: Memory) -> Memory:
+        return Memory(self.rss + other.rss, self.uss + other.uss, self.pss + other.pss)
+
+
+def of_stack(marker: str) -> list[psutil.Process]:
+    """Give every live process of the stack, without the caller and its ancestors."""
+    own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid not in own and _marker(process) == marker
+    ]
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Give the process and all its descendants; nothing if it has ended."""
+    try:
+        leader = psutil.Process(pid)
+        return [leader, *leader.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def memory(members: Iterable[psutil.Process]) -> Memory:
+    """Add up the memory of the processes that are still there."""
+    total = Memory()
+    for process in members:
+        with suppress(psutil.Error):
+            info = process.memory_full_info()
+            total += Memory(info.rss, info.uss, info.pss)
+    return total
+
+
+def signal_family(pid: int, number: signal.Signals) -> list[int]:
+    """Signal the process with its whole group and all its descendants; give their pids.
+
+    The group gets the signal in one system call: no member sees another one die and acts on it.
+    """
+    members = family(pid)
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        if members and members[0].is_running() and os.getpgid(pid) == pid:
+            os.killpg(pid, number)
+    for process in members:  # PostgreSQL's children lead groups of their own
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+    return [process.pid for process in members]
+
+
+def end_all(marker: str) -> list[int]:
+    """End every process of the stack and return when none is left; give their pids.
+
+    Raises ``StackError`` if one cannot be ended.
+    """
+    ended: set[int] = set()
+    for _ in range(_SWEEPS):
+        found = of_stack(marker)
+        if not found:
+            return sorted(ended)
+        ended.update(process.pid for process in found)
+        for process in found:
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGCONT)
+                # PostgreSQL takes SIGTERM as: wait until the last client has gone.
+                is_postgres = process.name() == "postgres"
+                process.send_signal(signal.SIGINT if is_postgres else signal.SIGTERM)
+        _, alive = psutil.wait_procs(found, timeout=_GRACE_SECONDS)
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=_GRACE_SECONDS)
+    left = ", ".join(f"{process.pid} ({process.name()})" for process in of_stack(marker))
+    if left:
+        raise StackError(f"these processes do not end: {left}")
+    return sorted(ended)
+
+
+def _marker(process: psutil.Process) -> str | None:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.environ().get(MARKER)
+    except (psutil.Error, OSError, ValueError):
+        return None
