@@ -292,11 +292,14 @@ def build(
     names: Annotated[
         list[str] | None, typer.Argument(help=f"Any of {', '.join(ALL_BINARIES)}.")
     ] = None,
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print where they are.")] = False,
 ) -> None:
     """Build the named binaries, or the ones that the stack runs, and print where they are."""
     try:
         for name, path in ensure_dapr(names or STACK_BINARIES).items():
-            typer.echo(f"{name}\t{path}")
+            if not quiet:
+                typer.echo(f"{name}\t{path}")
     except ToolchainError as error:
         typer.echo(f"holdfast: {error}", err=True)
         raise typer.Exit(1) from None

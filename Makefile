@@ -1,0 +1,101 @@
+# Holdfast. Needs Python 3.11 or newer and make; everything else is set up by the targets.
+#
+#   make demo                 six durable workflows survive kill -9, and a certificate says so
+#   make test                 every check: lint, types, unit and integration tests
+#   make up                   a stack to play with, until `make down`
+#
+# Variables (make demo SEED=7 …):
+#   SEED=n        make demo: the seed of its workload and its faults
+#   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
+#   ARGS="…"      make unit, integration, test: more arguments for pytest
+#                 make demo, up, down, status: more arguments for the command
+#   UPGRADE=1     make lock: take newer versions too
+#   PYTHON=p      the Python that makes .venv; by default the first of 3.11 to 3.14
+#   HOLDFAST_CACHE_DIR=dir   where built Dapr binaries are kept, for all clones of a user
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+PY := .venv/bin/python
+SEED ?=
+LEGS ?=
+ARGS ?=
+UPGRADE ?=
+PYTHON ?=
+
+.PHONY: help
+help: ## explain every target
+	@echo 'usage: make TARGET [VARIABLE=value …]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@awk '/^# Variables/ { on = 1 } /^$$/ { on = 0 } on { sub(/^# ?/, ""); print }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## make or update .venv from the lock (every other target does so first)
+	@for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    exec $$python tools/bootstrap.py; \
+	  fi; \
+	done; \
+	echo 'holdfast: Python 3.11 or newer is needed and was not found:' \
+	  'install it, or say where it is with PYTHON=…' >&2; exit 1
+
+.PHONY: tools
+tools: setup ## build the Dapr binaries that the stack runs, unless they are there
+	@$(PY) -m holdfast_local.toolchain build --quiet
+
+.PHONY: lock
+lock: setup ## write requirements/ anew from the packages' pyproject.toml files
+	@$(PY) tools/lock.py $(if $(UPGRADE),--upgrade)
+	@$(MAKE) setup
+
+.PHONY: lint
+lint: setup ## check style and formatting (ruff)
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+.PHONY: format
+format: setup ## mend style and formatting where ruff can
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+.PHONY: types
+types: setup ## check types (mypy, strict)
+	@.venv/bin/mypy
+
+.PHONY: unit
+unit: setup ## run the unit tests: no process, no network, seconds
+	@$(PY) -m pytest tests/unit $(ARGS)
+
+.PHONY: integration
+integration: tools ## run the integration tests: on a real stack of their own, minutes
+	@$(PY) -m pytest tests/integration $(ARGS)
+
+.PHONY: test
+test: lint types tools ## run every check: lint, types, unit and integration tests
+	@$(PY) -m pytest tests/unit tests/integration $(ARGS)
+
+.PHONY: demo
+demo: tools ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html
+	@$(PY) -m holdfast_local demo $(if $(SEED),--seed '$(SEED)') $(if $(LEGS),--legs '$(LEGS)') $(ARGS)
+
+.PHONY: up
+up: tools ## start the local stack and keep it running
+	@$(PY) -m holdfast_local up $(ARGS)
+
+.PHONY: down
+down: setup ## stop the local stack; its state stays for the next start
+	@$(PY) -m holdfast_local down $(ARGS)
+
+.PHONY: status
+status: setup ## show the local stack, process by process
+	@$(PY) -m holdfast_local status $(ARGS)
+
+.PHONY: clean
+clean: ## stop the local stack, then remove all state, caches and .venv of this clone
+	@if [ -x $(PY) ]; then $(PY) -m holdfast_local down; fi
+	@rm -rf .run .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
