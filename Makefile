@@ -79,11 +79,11 @@ test: lint types tools ## run every check: lint, types, unit and integration tes
 	@$(PY) -m pytest tests/unit tests/integration $(ARGS)
 
 .PHONY: demo
-demo: tools ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html
+demo: setup ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html
 	@$(PY) -m holdfast_local demo $(if $(SEED),--seed '$(SEED)') $(if $(LEGS),--legs '$(LEGS)') $(ARGS)
 
 .PHONY: up
-up: tools ## start the local stack and keep it running
+up: setup ## start the local stack and keep it running
 	@$(PY) -m holdfast_local up $(ARGS)
 
 .PHONY: down
@@ -95,7 +95,7 @@ status: setup ## show the local stack, process by process
 	@$(PY) -m holdfast_local status $(ARGS)
 
 .PHONY: clean
-clean: ## stop the local stack, then remove all state, caches and .venv of this clone
-	@if [ -x $(PY) ]; then $(PY) -m holdfast_local down; fi
+clean: ## stop every local stack, then remove all state, caches and .venv of this clone
+	@if [ -x $(PY) ]; then $(PY) -m holdfast_local down --all; fi
 	@rm -rf .run .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
