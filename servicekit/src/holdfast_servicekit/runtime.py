@@ -8,6 +8,7 @@ supervises it starts it anew.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable
 
 import structlog
 from dapr.ext.workflow import WorkflowRuntime
+from dapr.ext.workflow.logger import LoggerOptions
 
 CHECK_INTERVAL_SECONDS = 0.5
 #: How long a runtime may be without its stream, with a sidecar that answers, before it is replaced.
@@ -38,10 +40,12 @@ class SupervisedRuntime:
         sidecar_port: int,
         *,
         sidecar_host: str = "127.0.0.1",
+        give_up_seconds: float = GIVE_UP_SECONDS,
         exit_process: Callable[[int], object] = os._exit,
     ) -> None:
         self._build = build
         self._sidecar = (sidecar_host, sidecar_port)
+        self._give_up_seconds = give_up_seconds
         self._exit = exit_process
         self._stop = threading.Event()
         self._runtime: WorkflowRuntime | None = None
@@ -88,9 +92,10 @@ class SupervisedRuntime:
                 answering_since = None
                 continue
             answering_since = answering_since or now
-            if now - answering_since > GIVE_UP_SECONDS:
+            if now - answering_since > self._give_up_seconds:
                 _log.critical("no working stream to a sidecar that answers; ending the process")
                 self._exit(EXIT_CODE)
+                return
             if now - replaced_at > CUT_OFF_SECONDS:
                 self._replace()
                 replaced_at = time.monotonic()
@@ -112,6 +117,14 @@ class SupervisedRuntime:
                 return True
         except OSError:
             return False
+
+
+def sdk_logs() -> LoggerOptions:
+    """Let the SDK log warnings through our root handler, once, and say nothing of each turn."""
+    for name in ("WorkflowRuntime", "DaprWorkflowContext", "durabletask-worker"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # A handler of its own would print each record a second time.
+    return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
 
 
 def _start_quietly(runtime: WorkflowRuntime) -> None:

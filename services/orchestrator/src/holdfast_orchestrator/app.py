@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
-from dapr.ext.workflow.logger import LoggerOptions
 from flask import Flask
 
 from holdfast_orchestrator.engine import TaskHubGrpcClient
@@ -14,7 +13,7 @@ from holdfast_orchestrator.management import blueprint as management
 from holdfast_orchestrator.registry import register_all
 from holdfast_orchestrator.settings import OrchestratorSettings
 from holdfast_servicekit import health, metrics, problems
-from holdfast_servicekit.runtime import SupervisedRuntime
+from holdfast_servicekit.runtime import SupervisedRuntime, sdk_logs
 
 SIDECAR_HOST = "127.0.0.1"
 
@@ -24,7 +23,7 @@ def build_runtime(settings: OrchestratorSettings) -> WorkflowRuntime:
     runtime = WorkflowRuntime(
         host=SIDECAR_HOST,
         port=str(settings.dapr_grpc_port),
-        logger_options=_sdk_logs(),
+        logger_options=sdk_logs(),
         maximum_thread_pool_workers=settings.turn_threads,
     )
     register_all(runtime, settings.worker_app_id)
@@ -36,7 +35,7 @@ def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime
     port = settings.dapr_grpc_port
     runtime = SupervisedRuntime(lambda: build_runtime(settings), port)
     gateway = EngineGateway(
-        DaprWorkflowClient(host=SIDECAR_HOST, port=str(port), logger_options=_sdk_logs()),
+        DaprWorkflowClient(host=SIDECAR_HOST, port=str(port), logger_options=sdk_logs()),
         TaskHubGrpcClient(host_address=f"{SIDECAR_HOST}:{port}", log_handler=logging.NullHandler()),
     )
     app = Flask(__name__)
@@ -45,8 +44,3 @@ def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime
     app.register_blueprint(health.blueprint(runtime.live, {"workflow runtime": runtime.ready}))
     app.register_blueprint(metrics.blueprint())
     return app, runtime
-
-
-def _sdk_logs() -> LoggerOptions:
-    # Its records reach our root handler; one of its own would print each a second time.
-    return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())

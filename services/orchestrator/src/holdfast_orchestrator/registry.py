@@ -65,4 +65,3 @@ def _run(ctx: DaprWorkflowContext, model: BaseModel, worker_app_id: str) -> Run:
     if isinstance(model, JobStatusMonitorTurn):
         run.epoch, run.taken = model.epoch, list(model.taken_events)
     return run
-
