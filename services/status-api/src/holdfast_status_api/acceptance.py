@@ -1,0 +1,94 @@
+"""Accepting a run: its row is committed, then it is accepted, whatever else is down."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy import Engine, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+
+from holdfast_contracts.core import Workflow
+from holdfast_servicekit.problems import Problem
+from holdfast_status_api import documents
+from holdfast_status_api.states import State
+from holdfast_status_api.tables import requests, runs
+
+
+@dataclass(frozen=True)
+class AcceptedRun:
+    """The promise that a 202 makes."""
+
+    instance_id: str
+    workflow: str
+    accepted_at: datetime
+
+
+def accept_run(
+    engine: Engine,
+    flow: Workflow[Any, Any],
+    document: Any,
+    *,
+    instance_id: str | None,
+    idempotency_key: str | None,
+) -> AcceptedRun:
+    """Commit the request to run a workflow and return it.
+
+    The same idempotency key with the same request returns the run that the first made, also when
+    both come at once; with another request it is a 422. An instance ID is given once, for ever:
+    a second use is a 409, and the run of that ID is untouched.
+    """
+    asked_for = documents.fingerprint(flow.name, instance_id, document)
+    row_id = instance_id or uuid.uuid4().hex
+    with engine.begin() as connection:
+        accepted_at = connection.scalar(
+            # Waits for a rival that is about to commit the same key or the same ID.
+            insert_or_skip(requests)
+            .values(
+                instance_id=row_id,
+                workflow=flow.name,
+                input=document,
+                idempotency_key=idempotency_key,
+                payload_hash=asked_for,
+            )
+            .on_conflict_do_nothing()
+            .returning(requests.c.accepted_at)
+        )
+        if accepted_at is not None:
+            connection.execute(
+                insert(runs).values(
+                    instance_id=row_id,
+                    workflow=flow.name,
+                    state=State.PENDING,
+                    accepted_at=accepted_at,
+                    updated_at=accepted_at,
+                )
+            )
+            return AcceptedRun(row_id, flow.name, accepted_at)
+        if idempotency_key is not None:
+            first = connection.execute(
+                select(requests).where(requests.c.idempotency_key == idempotency_key)
+            ).one_or_none()
+            if first is not None and first.payload_hash == asked_for:
+                return AcceptedRun(first.instance_id, first.workflow, first.accepted_at)
+            if first is not None:
+                raise key_reused("Idempotency-Key")
+    raise Problem(
+        HTTPStatus.CONFLICT,
+        "The instance ID is taken",
+        f"{row_id} was used before. An ID is given once, also after its run has ended.",
+        instance_id=row_id,
+    )
+
+
+def key_reused(header: str) -> Problem:
+    """Return the 422 for an idempotency key that came with another request before."""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The idempotency key was used for another request",
+        "Use a new key for a new request; repeat a request exactly to get its first answer.",
+        errors=[{"header": header, "detail": "was used with another payload, workflow or ID"}],
+    )

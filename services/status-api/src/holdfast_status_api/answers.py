@@ -1,0 +1,133 @@
+"""What the API answers, as models: they make the bodies, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from holdfast_status_api.receipts import EventState
+from holdfast_status_api.states import State
+
+
+class Answer(BaseModel):
+    """A body; every field is always there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def response(
+        self, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
+    ) -> Response:
+        """Return the body as a JSON response."""
+        return Response(self.model_dump_json(), status, headers, content_type="application/json")
+
+
+class AcceptedAnswer(Answer):
+    """The run is accepted: it is stored, and will be started."""
+
+    instance_id: str
+    workflow: str
+    state: State = State.PENDING
+    accepted_at: datetime
+    links: dict[str, str]
+
+
+class RunAnswer(Answer):
+    """The last that is known of a run."""
+
+    instance_id: str
+    workflow: str
+    state: State
+    input: Any
+    output: Any
+    custom_status: Any
+    failure: dict[str, Any] | None
+    accepted_at: datetime
+    started_at: datetime | None
+    updated_at: datetime
+    finished_at: datetime | None
+    stale: bool = Field(
+        default=False, description="The engine could not be asked; this is what it said last."
+    )
+    links: dict[str, str]
+
+
+class ReceiptAnswer(Answer):
+    """The event is accepted: it is stored, and will be delivered."""
+
+    event_id: str
+    name: str
+    state: EventState
+    accepted_at: datetime
+    links: dict[str, str]
+
+
+class EventAnswer(Answer):
+    """How far an accepted event came. Consumed is what the ledger says."""
+
+    event_id: str
+    name: str
+    state: EventState
+    accepted_at: datetime
+    delivered_at: datetime | None
+    consumed_at: datetime | None
+
+
+class EventsAnswer(Answer):
+    """Every event that was accepted for a run, in the order of acceptance."""
+
+    events: list[EventAnswer]
+
+
+class BatchAnswer(Answer):
+    """The batch is stored; its id is what batch_processing takes as batch_id."""
+
+    batch_id: str
+    legs: int
+
+
+class EventType(Answer):
+    """An event that runs of a workflow take."""
+
+    name: str
+    summary: str
+    data_schema: dict[str, Any]
+
+
+class WorkflowAnswer(Answer):
+    """A workflow that can be started here."""
+
+    name: str
+    summary: str
+    input_schema: dict[str, Any]
+    events: list[EventType]
+    cancellable: bool
+    links: dict[str, str]
+
+
+class CatalogueAnswer(Answer):
+    """Every workflow that can be started here."""
+
+    workflows: list[WorkflowAnswer]
+
+
+class ProblemAnswer(BaseModel):
+    """A problem, as RFC 9457 has it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    errors: list[dict[str, Any]] | None = Field(
+        default=None,
+        description="Each fault: with a JSON pointer (RFC 6901) into the document, a line of the"
+        " file, a query parameter, a path segment or a header.",
+    )
+
+
+def run_links(instance_id: str) -> dict[str, str]:
+    """Return where to look for a run and for its events."""
+    return {"self": f"/status/{instance_id}", "events": f"/runs/{instance_id}/events"}

@@ -1,0 +1,54 @@
+"""Put the status API together: routes, background threads, health and metrics."""
+
+from __future__ import annotations
+
+from flask_openapi3.openapi import OpenAPI
+from sqlalchemy import Engine
+
+from holdfast_servicekit import health, metrics, problems
+from holdfast_status_api import database, document, parameters, traffic
+from holdfast_status_api.answers import ProblemAnswer
+from holdfast_status_api.background import Background
+from holdfast_status_api.index import RunIndex
+from holdfast_status_api.orchestrator import Orchestrator
+from holdfast_status_api.routes import batches, catalogue, events, status, workflows
+from holdfast_status_api.settings import Settings
+
+
+def create_app(
+    settings: Settings, engine: Engine, orchestrator: Orchestrator, background: Background
+) -> OpenAPI:
+    """Return the app. Call it after the fork; it starts nothing."""
+    app = OpenAPI(
+        __name__,
+        info=document.INFO,
+        doc_ui=False,
+        validation_error_callback=parameters.refuse,
+        validation_error_model=ProblemAnswer,
+        static_folder=None,
+    )
+    problems.register(app)
+    database.register_unavailable(app)
+    traffic.measure(app)
+    for api in (
+        catalogue.api(),
+        workflows.api(settings, engine, background),
+        status.api(RunIndex(engine), orchestrator),
+        events.api(settings, engine, background),
+        batches.api(settings, engine),
+    ):
+        app.register_api(api)
+    app.register_blueprint(document.blueprint(app))
+    app.register_blueprint(
+        health.blueprint(
+            background.dead,
+            # Not the orchestrator: runs are accepted while it is away.
+            {
+                "database": lambda: database.missing(engine),
+                "migrations": lambda: database.unmigrated(engine),
+                "sidecar": orchestrator.sidecar_missing,
+            },
+        )
+    )
+    app.register_blueprint(metrics.blueprint())
+    return app

@@ -1,0 +1,170 @@
+"""Bring what is in an outbox to the orchestrator, as soon as it can take it.
+
+Every serving process has a dispatcher for each outbox. They share the rows through the database,
+so any of them may die at any moment.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
+
+from holdfast_status_api.orchestrator import (
+    FinishedError,
+    Orchestrator,
+    RefusedError,
+    UnavailableError,
+)
+from holdfast_status_api.outbox import LEASE_SECONDS, Claim, Events, LeaseLostError, Outbox
+
+#: Rows that another process accepted, or that are due again, are found within this time.
+POLL_SECONDS = 0.2
+_RENEW_SECONDS = LEASE_SECONDS / 4
+#: A frozen process stops to trust its lease a little before others stop to respect it.
+_TRUSTED_SECONDS = LEASE_SECONDS * 0.8
+#: While the orchestrator is away it is asked this often, by how ever many rows wait.
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 1.0
+
+_ATTEMPTS = Counter(
+    "holdfast_dispatch_attempts_total",
+    "Attempts to bring a start or an event to the orchestrator.",
+    ("outbox", "outcome"),
+)
+_log = structlog.get_logger()
+
+
+class Dispatcher:
+    """A thread that claims rows of one outbox and a few that send them."""
+
+    def __init__(self, outbox: Outbox, orchestrator: Orchestrator, concurrency: int) -> None:
+        self._outbox = outbox
+        self._orchestrator = orchestrator
+        self._concurrency = concurrency
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"send-{outbox.name}")
+        self._thread = threading.Thread(
+            target=self._run, name=f"dispatch-{outbox.name}", daemon=True
+        )
+        self._stop = threading.Event()
+        self._woken = threading.Event()
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._renewed_at = 0.0
+        self._pause_seconds = 0.0
+        self._paused_until = 0.0
+
+    def start(self) -> None:
+        """Start to dispatch. Call it after the fork."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the outbox now: something was accepted."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Let what is on its way arrive, give the rest back, and return within a bound."""
+        self._stop.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=LEASE_SECONDS)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            self._outbox.release()
+        except SQLAlchemyError as error:
+            _log.warning("claims end with their lease", outbox=self._outbox.name, error=str(error))
+
+    def dead(self) -> str | None:
+        """Say that the thread has ended although nobody stopped it, or return ``None``."""
+        if self._stop.is_set() or self._thread.is_alive():
+            return None
+        return f"the dispatcher of {self._outbox.name} has ended"
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                found = self._turn()
+            except SQLAlchemyError as error:
+                # The rows are safe where they are; the claims end with their lease.
+                _log.warning(
+                    "the outbox cannot be read", outbox=self._outbox.name, error=str(error)
+                )
+                self._stop.wait(_LONGEST_PAUSE_SECONDS)
+                continue
+            if not found:
+                self._woken.wait(POLL_SECONDS)
+                self._woken.clear()
+
+    def _turn(self) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            free = self._concurrency - self._in_flight
+            paused = now < self._paused_until
+            # One row finds out whether the orchestrator is back.
+            wanted = min(free, 1) if self._pause_seconds else free
+        if free < self._concurrency and now - self._renewed_at > _RENEW_SECONDS:
+            self._outbox.renew()
+            self._renewed_at = now
+        if paused or not wanted:
+            return False
+        claims = self._outbox.claim(wanted)
+        for claim in claims:
+            with self._lock:
+                self._in_flight += 1
+            self._pool.submit(self._send, claim, now)
+        return bool(claims)
+
+    def _send(self, claim: Claim, claimed_at: float) -> None:
+        try:
+            outcome = self._attempt(claim, claimed_at)
+            _ATTEMPTS.labels(self._outbox.name, outcome).inc()
+        except SQLAlchemyError as error:
+            _log.warning("an attempt is not on record", id=claim.id, error=str(error))
+        except Exception:  # noqa: BLE001 - logged with its trace
+            # The row is tried again when its lease ends; the thread must live on.
+            _log.exception("an attempt failed in an unexpected way", id=claim.id)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+            self._woken.set()
+
+    def _attempt(self, claim: Claim, claimed_at: float) -> str:
+        def check_lease() -> None:
+            if time.monotonic() - max(claimed_at, self._renewed_at) > _TRUSTED_SECONDS:
+                raise LeaseLostError
+
+        try:
+            self._outbox.send(self._orchestrator, claim, check_lease)
+        except UnavailableError as error:
+            self._pause()
+            self._outbox.put_off(claim, str(error))
+            return "unavailable"
+        except RefusedError as error:
+            _log.warning("the orchestrator refused", id=claim.id, error=str(error))
+            self._outbox.put_off(claim, str(error))
+            return "refused"
+        except FinishedError:
+            if isinstance(self._outbox, Events):
+                self._outbox.expire(claim)
+            return "expired"
+        except LeaseLostError:
+            return "lease lost"
+        self._go_on()
+        self._outbox.done(claim)
+        return "done"
+
+    def _pause(self) -> None:
+        with self._lock:
+            grown = max(2 * self._pause_seconds, _FIRST_PAUSE_SECONDS)
+            if time.monotonic() >= self._paused_until:
+                self._pause_seconds = min(grown, _LONGEST_PAUSE_SECONDS)
+                self._paused_until = time.monotonic() + self._pause_seconds
+
+    def _go_on(self) -> None:
+        with self._lock:
+            self._pause_seconds = 0.0
+            self._paused_until = 0.0

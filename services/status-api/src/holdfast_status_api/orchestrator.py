@@ -1,0 +1,152 @@
+"""The orchestrator as the status API sees it: by Dapr service invocation, every call bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from holdfast_servicekit.problems import MEDIA_TYPE as PROBLEM
+from holdfast_status_api.settings import Settings
+
+_CONNECT_SECONDS = 1.0
+#: A caller waits for a read; it has the index to fall back on.
+_READ_SECONDS = 3.0
+#: A start or an event waits in the outbox; nobody is kept waiting.
+_WRITE_SECONDS = 10.0
+#: After a read that failed, others fall back on the index at once for this long.
+_REST_SECONDS = 0.5
+_TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, not a token
+
+
+class UnavailableError(Exception):
+    """The orchestrator, its sidecar, ours, or the engine cannot be asked now."""
+
+
+class RefusedError(Exception):
+    """The orchestrator answered, and would not do it."""
+
+
+class FinishedError(Exception):
+    """The run is over; it takes no more events."""
+
+
+class EngineRun(BaseModel):
+    """What the engine says of a run."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    instance_id: str
+    workflow: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    output: Any = None
+    custom_status: Any = None
+    failure: dict[str, Any] | None = None
+
+
+class Orchestrator:
+    """The orchestrator's management API. Thread-safe; make it after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        sidecar = f"http://127.0.0.1:{settings.dapr_http_port}"
+        app = settings.orchestrator_app_id
+        self._health = f"{sidecar}/v1.0/healthz/outbound"
+        self._http = httpx.Client(
+            base_url=f"{sidecar}/v1.0/invoke/{app}/method/",
+            headers={_TOKEN_HEADER: settings.dapr_api_token} if settings.dapr_api_token else {},
+            timeout=httpx.Timeout(_WRITE_SECONDS, connect=_CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+            trust_env=False,  # the sidecar is on this host, whatever proxies there are
+        )
+        self._lock = threading.Lock()
+        self._resting_until = 0.0
+
+    def run(self, instance_id: str) -> EngineRun | None:
+        """Return what the engine says of the run, or ``None`` if it has none of that ID.
+
+        Raises `UnavailableError`; for a moment after that at once, so that the threads that
+        answer callers do not all wait for a service that is away.
+        """
+        with self._lock:
+            if time.monotonic() < self._resting_until:
+                raise UnavailableError("the orchestrator did not answer a moment ago")
+        try:
+            return self._run(instance_id, _READ_SECONDS)
+        except UnavailableError:
+            with self._lock:
+                self._resting_until = time.monotonic() + _REST_SECONDS
+            raise
+
+    def exists(self, instance_id: str) -> bool:
+        """Tell whether the engine has an instance of that ID, running or finished."""
+        return self._run(instance_id, _WRITE_SECONDS) is not None
+
+    def start(
+        self, workflow: str, instance_id: str, document: Any, start_at: datetime | None
+    ) -> None:
+        """Start a run; that it has been started already is as good."""
+        body = {
+            "workflow": workflow,
+            "instance_id": instance_id,
+            "input": document,
+            "start_at": None if start_at is None else start_at.isoformat(),
+        }
+        answer = self._ask("POST", "instances", _WRITE_SECONDS, body)
+        if answer.status_code not in {HTTPStatus.CREATED, HTTPStatus.CONFLICT}:
+            raise RefusedError(_why(answer))
+
+    def raise_event(self, instance_id: str, name: str, event_id: str, data: Any) -> None:
+        """Hand an event to a run; raises `FinishedError` if the run is over."""
+        path = f"instances/{instance_id}/events/{name}"
+        answer = self._ask("POST", path, _WRITE_SECONDS, {"event_id": event_id, "data": data})
+        if answer.status_code == HTTPStatus.CONFLICT:
+            raise FinishedError
+        if answer.status_code != HTTPStatus.ACCEPTED:
+            raise RefusedError(_why(answer))
+
+    def sidecar_missing(self) -> str | None:
+        """Say in one line why our own sidecar cannot call others, or return ``None``."""
+        try:
+            answer = self._http.get(self._health, timeout=_CONNECT_SECONDS)
+        except httpx.HTTPError as error:
+            return f"the Dapr sidecar does not answer: {type(error).__name__}"
+        if answer.is_success:
+            return None
+        return f"the Dapr sidecar is not ready: status {answer.status_code}"
+
+    def close(self) -> None:
+        """Close the connections to the sidecar."""
+        self._http.close()
+
+    def _run(self, instance_id: str, seconds: float) -> EngineRun | None:
+        answer = self._ask("GET", f"instances/{instance_id}", seconds)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        try:
+            return EngineRun.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise UnavailableError(_why(answer)) from error
+
+    def _ask(self, method: str, path: str, seconds: float, body: Any = None) -> httpx.Response:
+        timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
+        try:
+            answer = self._http.request(method, path, json=body, timeout=timeout)
+        except httpx.HTTPError as error:
+            message = f"the Dapr sidecar did not answer: {type(error).__name__} {error}"
+            raise UnavailableError(message) from error
+        ours = answer.is_success or answer.headers.get("content-type", "").startswith(PROBLEM)
+        if not ours or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            # A sidecar's own 404 or 500 says nothing about the run.
+            raise UnavailableError(_why(answer))
+        return answer
+
+
+def _why(answer: httpx.Response) -> str:
+    return f"status {answer.status_code}: {answer.text[:300]}"

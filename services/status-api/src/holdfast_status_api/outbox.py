@@ -1,0 +1,240 @@
+"""What was accepted and is on its way to the orchestrator: starts and events.
+
+A dispatcher claims a row for a few seconds and renews that while it works on it. One that dies
+or freezes loses its rows to another, which can see that there was an attempt before.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from sqlalchemy import Column, ColumnElement, Engine, Table, Update, func, select, text, update
+from sqlalchemy.engine import Row
+
+from holdfast_status_api.orchestrator import Orchestrator
+from holdfast_status_api.tables import events, requests, runs
+
+#: How long a dispatcher that says nothing keeps its rows.
+LEASE_SECONDS = 5.0
+_FIRST_RETRY_SECONDS = 0.2
+#: Short: it is also what an accepted run may wait after an outage.
+_LONGEST_RETRY_SECONDS = 2.0
+_SHOWN_ERROR_CHARACTERS = 500
+
+#: Raises `LeaseLostError` unless the row is still ours.
+LeaseCheck = Callable[[], None]
+
+
+class LeaseLostError(Exception):
+    """This process was frozen for so long that another may have taken over the row."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row that this process may work on, and how often somebody has tried before."""
+
+    id: str
+    attempts_before: int
+    row: Row[Any]
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many rows wait, and for how long the oldest of them."""
+
+    depth: int
+    oldest_seconds: float
+
+
+class Outbox(ABC):
+    """A table whose rows have to be brought to the orchestrator, each at least once."""
+
+    name: ClassVar[str]
+    _table: ClassVar[Table]
+    _key: ClassVar[Column[Any]]
+    #: Says when the row arrived.
+    _arrived_at: ClassVar[Column[Any]]
+
+    def __init__(self, engine: Engine, owner: str) -> None:
+        self._engine = engine
+        self._owner = owner
+
+    @abstractmethod
+    def send(self, orchestrator: Orchestrator, claim: Claim, check_lease: LeaseCheck) -> None:
+        """Bring one row to the orchestrator; what it raises is the reason to try again."""
+
+    def claim(self, limit: int) -> list[Claim]:
+        """Take rows that are due and that nobody holds.
+
+        The attempt is committed before it is made: whoever comes next knows that a first one may
+        have arrived.
+        """
+        due = (
+            select(self._key)
+            .where(self._waiting(), self._may_go(), self._table.c.next_attempt_at <= _now())
+            .order_by(self._table.c.next_attempt_at)
+            .limit(limit)
+            .with_for_update(of=self._table, skip_locked=True)
+            # A CTE, not a sub-query: that could run, and lock, more than once.
+            .cte("due")
+        )
+        take = (
+            update(self._table)
+            .where(self._key == due.c[self._key.key])
+            .values(
+                attempts=self._table.c.attempts + 1,
+                claimed_by=self._owner,
+                next_attempt_at=_in(LEASE_SECONDS),
+            )
+            .returning(self._table)
+        )
+        with self._engine.begin() as connection:
+            rows = connection.execute(take).all()
+        return [Claim(row._mapping[self._key], row.attempts - 1, row) for row in rows]  # noqa: SLF001
+
+    def renew(self) -> None:
+        """Keep the rows that this process holds."""
+        with self._engine.begin() as connection:
+            connection.execute(self._held().values(next_attempt_at=_in(LEASE_SECONDS)))
+
+    def release(self) -> None:
+        """Give back the rows that this process holds, for others to take at once."""
+        with self._engine.begin() as connection:
+            connection.execute(self._held().values(next_attempt_at=_now(), claimed_by=None))
+
+    def done(self, claim: Claim) -> None:
+        """Note that the row has arrived."""
+        self._settle(claim, self._arrived_at)
+
+    def put_off(self, claim: Claim, why: str) -> None:
+        """Try again soon, the later the more often it failed."""
+        grown = _FIRST_RETRY_SECONDS * 2 ** min(claim.attempts_before, 16)
+        seconds = min(grown, _LONGEST_RETRY_SECONDS)
+        with self._engine.begin() as connection:
+            connection.execute(
+                self._held()
+                .where(self._key == claim.id)
+                .values(
+                    next_attempt_at=_in(seconds),
+                    claimed_by=None,
+                    last_error=why[:_SHOWN_ERROR_CHARACTERS],
+                )
+            )
+
+    def backlog(self) -> Backlog:
+        """Return how much waits here, for all processes together."""
+        age = func.extract("epoch", _now() - func.min(self._table.c.accepted_at))
+        with self._engine.connect() as connection:
+            depth, oldest = connection.execute(
+                select(func.count(), func.coalesce(age, 0)).where(self._waiting())
+            ).one()
+        return Backlog(depth, float(oldest))
+
+    def _waiting(self) -> ColumnElement[bool]:
+        return self._arrived_at.is_(None)
+
+    @abstractmethod
+    def _may_go(self) -> ColumnElement[bool]:
+        """Whether nothing else has to come before the row."""
+
+    def _settle(self, claim: Claim, when: Column[Any]) -> None:
+        with self._engine.begin() as connection:
+            # Should this get lost, the next attempt finds that the row has arrived.
+            connection.execute(text("SET LOCAL synchronous_commit = off"))
+            connection.execute(
+                update(self._table)
+                .where(self._key == claim.id, self._waiting())
+                .values({when: _now(), "claimed_by": None, "last_error": None})
+            )
+
+    def _held(self) -> Update:
+        return update(self._table).where(self._table.c.claimed_by == self._owner, self._waiting())
+
+
+class Starts(Outbox):
+    """Accepted runs that the engine does not have yet."""
+
+    name = "starts"
+    _table = requests
+    _key = requests.c.instance_id
+    _arrived_at = requests.c.dispatched_at
+
+    def send(self, orchestrator: Orchestrator, claim: Claim, check_lease: LeaseCheck) -> None:
+        """Start the run, once.
+
+        The engine resets a finished run that is started again. So when an answer may have been
+        lost the run is looked up first, and a process that was frozen does not start anything.
+        """
+        if claim.attempts_before and orchestrator.exists(claim.id):
+            return
+        check_lease()
+        orchestrator.start(claim.row.workflow, claim.id, claim.row.input, claim.row.start_at)
+
+    def _may_go(self) -> ColumnElement[bool]:
+        return requests.c.attempts >= 0
+
+
+class Events(Outbox):
+    """Accepted events that no run has yet; those of one run go in the order of acceptance."""
+
+    name = "events"
+    _table = events
+    _key = events.c.event_id
+    _arrived_at = events.c.delivered_at
+
+    def send(self, orchestrator: Orchestrator, claim: Claim, check_lease: LeaseCheck) -> None:
+        """Deliver the event with its id; a run that gets it twice takes it once."""
+        check_lease()
+        row = claim.row
+        orchestrator.raise_event(row.instance_id, row.name, row.event_id, row.data)
+
+    def expire(self, claim: Claim) -> None:
+        """Note that the run was over before the event came."""
+        self._settle(claim, events.c.expired_at)
+
+    def expire_finished(self) -> None:
+        """Note of every waiting event of a run that has ended that it came too late."""
+        ended = select(runs.c.instance_id).where(runs.c.terminal)
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(events)
+                .where(self._waiting(), events.c.instance_id.in_(ended))
+                .values(expired_at=_now(), claimed_by=None)
+            )
+
+    def _waiting(self) -> ColumnElement[bool]:
+        return events.c.delivered_at.is_(None) & events.c.expired_at.is_(None)
+
+    def _may_go(self) -> ColumnElement[bool]:
+        earlier = events.alias("earlier")
+        started = (
+            select(requests.c.instance_id)
+            .where(
+                requests.c.instance_id == events.c.instance_id,
+                requests.c.dispatched_at.is_not(None),
+            )
+            .exists()
+        )
+        overtakes = (
+            select(earlier.c.seq)
+            .where(
+                earlier.c.instance_id == events.c.instance_id,
+                earlier.c.seq < events.c.seq,
+                earlier.c.delivered_at.is_(None),
+                earlier.c.expired_at.is_(None),
+            )
+            .exists()
+        )
+        return started & ~overtakes
+
+
+def _now() -> ColumnElement[Any]:
+    return func.clock_timestamp()
+
+
+def _in(seconds: float) -> ColumnElement[Any]:
+    return func.clock_timestamp() + timedelta(seconds=seconds)

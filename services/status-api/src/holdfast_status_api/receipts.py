@@ -1,0 +1,148 @@
+"""Accepting events, and telling what became of each."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy.engine import Row
+
+from holdfast_contracts.agreements import event_lock
+from holdfast_contracts.core import Event
+from holdfast_contracts.request_escalation import HUMAN_APPROVAL
+from holdfast_servicekit.problems import Problem
+from holdfast_status_api import documents
+from holdfast_status_api.acceptance import key_reused
+from holdfast_status_api.tables import closed_runs, consumed_events, decisions, events, runs
+
+
+class EventState(StrEnum):
+    """How far an accepted event came."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    CONSUMED = "consumed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """An accepted event. ``consumed`` is what the ledger says, not what the engine says."""
+
+    event_id: str
+    name: str
+    state: EventState
+    accepted_at: datetime
+    delivered_at: datetime | None = None
+    consumed_at: datetime | None = None
+
+
+def accept_event(
+    engine: Engine,
+    instance_id: str,
+    event: Event,
+    data: dict[str, Any],
+    *,
+    idempotency_key: str | None,
+) -> Receipt:
+    """Commit an event of a known run and return its receipt.
+
+    Acceptance and the run's decision take turns under one lock: an approval that is accepted
+    here is seen by a decision that comes later, and one that comes after it is a 409.
+    """
+    payload_hash = documents.fingerprint(event.name, data)
+    with engine.begin() as connection:
+        connection.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(event_lock(instance_id), 0)))
+        )
+        if idempotency_key is not None:
+            first = connection.execute(
+                select(events).where(
+                    events.c.instance_id == instance_id,
+                    events.c.idempotency_key == idempotency_key,
+                )
+            ).one_or_none()
+            if first is not None and first.payload_hash != payload_hash:
+                raise key_reused("Idempotency-Key")
+            if first is not None:
+                return Receipt(first.event_id, first.name, EventState.PENDING, first.accepted_at)
+        _refuse_if_too_late(connection, instance_id, event)
+        row = connection.execute(
+            insert(events)
+            .values(
+                event_id=uuid.uuid4().hex,
+                instance_id=instance_id,
+                name=event.name,
+                data=data,
+                idempotency_key=idempotency_key,
+                payload_hash=payload_hash,
+            )
+            .returning(events.c.event_id, events.c.accepted_at)
+        ).one()
+    return Receipt(row.event_id, event.name, EventState.PENDING, row.accepted_at)
+
+
+def receipts_of(engine: Engine, instance_id: str) -> list[Receipt]:
+    """Return every event that was accepted for the run, in the order of acceptance."""
+    query = (
+        select(
+            events,
+            consumed_events.c.consumed_at,
+            (runs.c.terminal | _is_closed(instance_id)).label("over"),
+        )
+        .join(runs, runs.c.instance_id == events.c.instance_id)
+        .outerjoin(consumed_events, consumed_events.c.event_id == events.c.event_id)
+        .where(events.c.instance_id == instance_id)
+        .order_by(events.c.seq)
+    )
+    with engine.connect() as connection:
+        return [
+            Receipt(
+                row.event_id,
+                row.name,
+                _state(row),
+                row.accepted_at,
+                row.delivered_at,
+                row.consumed_at,
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def _refuse_if_too_late(connection: Connection, instance_id: str, event: Event) -> None:
+    over = connection.scalar(
+        select(runs.c.terminal | _is_closed(instance_id)).where(runs.c.instance_id == instance_id)
+    )
+    if over:
+        raise Problem(
+            HTTPStatus.CONFLICT, "The run has finished", f"{instance_id} takes no more events."
+        )
+    if event.name != HUMAN_APPROVAL.name:
+        return
+    verdict = connection.scalar(
+        select(decisions.c.verdict).where(decisions.c.instance == instance_id)
+    )
+    if verdict is not None:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "The order has been decided",
+            f"The decision on {instance_id} is: {verdict}. An order gets one.",
+            verdict=verdict,
+        )
+
+
+def _is_closed(instance_id: str) -> Any:
+    return select(closed_runs.c.instance).where(closed_runs.c.instance == instance_id).exists()
+
+
+def _state(row: Row[Any]) -> EventState:
+    if row.consumed_at is not None:
+        return EventState.CONSUMED
+    if row.expired_at is not None or row.over:
+        return EventState.EXPIRED
+    return EventState.PENDING if row.delivered_at is None else EventState.DELIVERED

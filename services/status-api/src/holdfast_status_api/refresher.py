@@ -1,0 +1,96 @@
+"""Keep the run index current for runs that nobody asks for."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from prometheus_client import Gauge
+from sqlalchemy.exc import SQLAlchemyError
+
+from holdfast_status_api.index import RunIndex
+from holdfast_status_api.orchestrator import Orchestrator, UnavailableError
+from holdfast_status_api.outbox import Events, Outbox
+
+#: The engine is asked for at most this many runs in each tick: reads load a whole history.
+_RUNS_PER_TICK = 20
+_TICK_SECONDS = 0.5
+_AWAY_SECONDS = 2.0
+_MEASURE_EVERY_TICKS = 10
+
+_DEPTH = Gauge(
+    "holdfast_outbox_depth",
+    "Accepted starts and events that have not arrived at the orchestrator.",
+    ("outbox",),
+    multiprocess_mode="mostrecent",
+)
+_OLDEST = Gauge(
+    "holdfast_outbox_oldest_seconds",
+    "Age of the oldest start or event that has not arrived at the orchestrator.",
+    ("outbox",),
+    multiprocess_mode="mostrecent",
+)
+_log = structlog.get_logger()
+
+
+class Refresher:
+    """A thread that looks at running runs, at a bounded rate, and writes what it sees."""
+
+    def __init__(
+        self, index: RunIndex, orchestrator: Orchestrator, outboxes: tuple[Outbox, Events]
+    ) -> None:
+        self._index = index
+        self._orchestrator = orchestrator
+        self._outboxes = outboxes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="refresh-index", daemon=True)
+
+    def start(self) -> None:
+        """Start to look. Call it after the fork."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the read that is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def dead(self) -> str | None:
+        """Say that the thread has ended although nobody stopped it, or return ``None``."""
+        if self._stop.is_set() or self._thread.is_alive():
+            return None
+        return "the refresher of the run index has ended"
+
+    def _run(self) -> None:
+        tick = 0
+        pause = 0.0
+        while not self._stop.wait(pause):
+            pause = _TICK_SECONDS
+            try:
+                if tick % _MEASURE_EVERY_TICKS == 0:
+                    self._measure()
+                tick += 1
+                self._look()
+                self._outboxes[1].expire_finished()
+            except UnavailableError:
+                pause = _AWAY_SECONDS
+            except SQLAlchemyError as error:
+                _log.warning("the index cannot be refreshed", error=str(error))
+                pause = _AWAY_SECONDS
+            except Exception:  # noqa: BLE001 - logged with its trace
+                # One run that cannot be read must not stop the look at all others.
+                _log.exception("the index was not refreshed")
+
+    def _look(self) -> None:
+        for instance_id in self._index.due(_RUNS_PER_TICK):
+            if self._stop.is_set():
+                return
+            report = self._orchestrator.run(instance_id)
+            if report is not None:
+                self._index.absorb(report)
+
+    def _measure(self) -> None:
+        for outbox in self._outboxes:
+            backlog = outbox.backlog()
+            _DEPTH.labels(outbox.name).set(backlog.depth)
+            _OLDEST.labels(outbox.name).set(backlog.oldest_seconds)

@@ -1,0 +1,44 @@
+"""Serve the API: several processes, each with its own engine, connections and threads."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from holdfast_servicekit import gunicorn_conf, logs
+from holdfast_status_api import database, legs
+from holdfast_status_api.app import create_app
+from holdfast_status_api.background import Background
+from holdfast_status_api.orchestrator import Orchestrator
+from holdfast_status_api.settings import Settings
+
+_BACKGROUND = "holdfast.background"
+
+
+def serve() -> None:
+    """Serve until a signal ends the process."""
+    settings = Settings()
+    logs.configure_logging("status-api", settings.log_level)
+    legs.airports()  # read once, before the fork: the processes share the memory
+
+    def factory() -> Flask:
+        engine = database.connect(settings)
+        orchestrator = Orchestrator(settings)
+        background = Background(settings, engine, orchestrator)
+        app = create_app(settings, engine, orchestrator, background)
+        app.extensions[_BACKGROUND] = background
+        return app
+
+    def started(app: Flask) -> None:
+        app.extensions[_BACKGROUND].start()
+
+    def stopped(app: Flask) -> None:
+        app.extensions[_BACKGROUND].stop()
+
+    gunicorn_conf.serve(
+        factory,
+        settings,
+        workers=settings.workers,
+        threads=settings.threads,
+        started=started,
+        stopped=stopped,
+    )

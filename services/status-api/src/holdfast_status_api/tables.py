@@ -1,0 +1,113 @@
+"""The tables that the status API reads and writes, as SQLAlchemy knows them.
+
+Schema ``status`` is its own; ``migrations/`` makes it. Of ``work`` it may insert batches, and of
+the ``ledger`` it may read the views.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+metadata = MetaData()
+_Time = DateTime(timezone=True)
+
+#: One row for each accepted run, for ever: it is what stops a second start of an id.
+requests = Table(
+    "requests",
+    metadata,
+    Column("instance_id", Text, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    # ``json``, not ``jsonb``: the input is kept as it was sent.
+    Column("input", JSON, nullable=False),
+    Column("idempotency_key", Text, unique=True),
+    Column("payload_hash", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("start_at", _Time),
+    Column("dispatched_at", _Time),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", _Time, nullable=False),
+    Column("claimed_by", Text),
+    Column("last_error", Text),
+    schema="status",
+)
+
+#: The run index: the last that is known of each run. A row whose run has ended never changes.
+runs = Table(
+    "runs",
+    metadata,
+    Column("instance_id", Text, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("terminal", Boolean, Computed("state in (terminal states)")),
+    Column("output", JSON),
+    Column("custom_status", JSON),
+    Column("failure", JSON),
+    Column("accepted_at", _Time, nullable=False),
+    Column("started_at", _Time),
+    Column("updated_at", _Time, nullable=False),
+    Column("finished_at", _Time),
+    #: When the engine last gave an answer, when somebody last set out to ask, and who is next.
+    Column("observed_at", _Time),
+    Column("looked_at", _Time, nullable=False),
+    Column("next_look_at", _Time, nullable=False),
+    schema="status",
+)
+
+#: The outbox of events. The worker's deciding activity reads it, too.
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), unique=True),
+    Column("event_id", Text, primary_key=True),
+    Column("instance_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("idempotency_key", Text),
+    Column("payload_hash", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("delivered_at", _Time),
+    Column("expired_at", _Time),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", _Time, nullable=False),
+    Column("claimed_by", Text),
+    Column("last_error", Text),
+    schema="status",
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("legs", Integer, nullable=False),
+    schema="work",
+)
+
+decisions = Table(
+    "decisions", metadata, Column("instance", Text), Column("verdict", Text), schema="ledger"
+)
+closed_runs = Table(
+    "closed_runs",
+    metadata,
+    Column("instance", Text),
+    Column("closed_at", _Time),
+    schema="ledger",
+)
+consumed_events = Table(
+    "consumed_events",
+    metadata,
+    Column("event_id", Text),
+    Column("consumed_at", _Time),
+    schema="ledger",
+)

@@ -1,0 +1,2 @@
+// validatorUrl: no badge from a server elsewhere.
+SwaggerUIBundle({ url: "/openapi.json", dom_id: "#document", validatorUrl: null });
