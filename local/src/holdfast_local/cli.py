@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -87,37 +88,33 @@ def _stack(name: str) -> Stack:
 
 
 def _table(stack: Stack, infos: list[ProcessInfo]) -> Table:
-    table = Table(title=f"stack {stack.name}", caption=f"logs: {stack.folder.logs}")
-    table.add_column("process")
-    table.add_column("state")
-    for column in ("pid", "up", "restarts", "children", "RSS", "USS", "PSS"):
-        table.add_column(column, justify="right")
-    table.add_column("ports")
+    table = Table(title=f"stack {stack.name}, memory in MiB", box=box.SIMPLE_HEAD)
+    table.add_column("process", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for column in ("pid", "restarts", "RSS", "USS", "PSS", "port"):
+        table.add_column(column, justify="right", no_wrap=True)
     for info in infos:
-        colour = "green" if info.state == "RUNNING" else "red"
+        running = info.state == "RUNNING"
         table.add_row(
             info.name,
-            f"[{colour}]{info.state}[/]",
+            f"[green]up {info.uptime_seconds} s[/]" if running else f"[red]{info.state}[/]",
             str(info.pid or ""),
-            "" if info.uptime_seconds is None else f"{info.uptime_seconds} s",
             str(info.restarts),
-            str(info.children),
             *map(_mebibytes, (info.rss_bytes, info.uss_bytes, info.pss_bytes)),
-            " ".join(map(str, info.ports.values())),
+            str(next(iter(info.ports.values()), "")),
         )
     table.add_section()
-    sums = [
-        sum(getattr(info, f"{kind}_bytes") for info in infos) for kind in ("rss", "uss", "pss")
-    ]
-    table.add_row("total", "", "", "", "", "", *map(_mebibytes, sums), "")
+    sums = [sum(getattr(info, f"{kind}_bytes") for info in infos) for kind in ("rss", "uss", "pss")]
+    table.add_row("total", "", "", "", *map(_mebibytes, sums), "")
     return table
 
 
 def _mebibytes(number: int) -> str:
-    return f"{number / 2**20:.0f} MiB" if number else ""
+    return f"{number / 2**20:.0f}" if number else ""
 
 
 def _print_urls(stack: Stack) -> None:
+    """Print where the stack can be reached."""
     _out.print(f"  API       {stack.api_url}  (docs at {stack.api_url}/docs)", highlight=False)
     _out.print(f"  logs      {stack.folder.logs}", highlight=False)
     _out.print(f"  connect   {stack.folder.descriptor}", highlight=False)

@@ -61,9 +61,7 @@ def localized(
     return result
 
 
-def _with_secret(
-    item: dict[str, Any], secrets: Mapping[tuple[str, str], str]
-) -> dict[str, Any]:
+def _with_secret(item: dict[str, Any], secrets: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     reference = item.get("secretKeyRef")
     if reference is None:
         return item

@@ -49,9 +49,7 @@ def load_or_create(folder: StackFolder) -> Identity:
 def load(folder: StackFolder) -> Identity:
     """Give the identity of a stack that has been up before."""
     stored = files.read_json(folder.identity)
-    return Identity(
-        app_ids=stored["app_ids"], secrets=Secrets(**files.read_json(folder.secrets))
-    )
+    return Identity(app_ids=stored["app_ids"], secrets=Secrets(**files.read_json(folder.secrets)))
 
 
 def _make_secrets() -> Secrets:

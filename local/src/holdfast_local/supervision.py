@@ -152,10 +152,6 @@ class Supervisor:
         """Stop a process, and keep it stopped until it is started again."""
         self._call("supervisor.stopProcess", name, wait, ignore=Faults.NOT_RUNNING)
 
-    def shut_down(self) -> None:
-        """End supervisord itself, after what still runs."""
-        self._call("supervisor.shutdown")
-
     def _call(self, method: str, *arguments: object, ignore: int | None = None) -> Any:
         # The host is never used: the transport speaks to the socket.
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._socket}")
