@@ -233,7 +233,7 @@ def run_pip(
                     progress.count(done, total, "packages")
                 elif line.startswith("Installing collected packages"):
                     progress.clear()
-                    progress.step("  unpacking them")
+                    progress.step("  all there; unpacking")
         finally:
             progress.clear()
             if sys.exc_info()[0] is not None:
@@ -258,8 +258,10 @@ def check_machine(root: Path) -> None:
 
 def make_venv(venv: Path, log: Path) -> None:
     """Make an empty virtual environment, in place of whatever is there."""
+    # The real file behind the name: this may run in the very venv that is about to be cleared.
+    python = str(Path(sys.executable).resolve())
     done = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(venv)],
+        [python, "-m", "venv", "--clear", str(venv)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -297,10 +299,11 @@ def set_up(root: Path, venv: Path) -> None:
         locked = ("install", "--require-hashes", "--only-binary", ":all:", "-r", str(root / LOCK))
         run_pip(venv, locked, log, progress, total)
         own = packages(root)
-        progress.step(f"Installing the repository's own {len(own)} packages")
-        editable = (part for path in own for part in ("--editable", str(path)))
-        unlocked = ("install", "--no-deps", "--no-build-isolation", *editable)
-        run_pip(venv, unlocked, log, progress, len(own))
+        if own:
+            progress.step(f"Installing the repository's own {len(own)} packages")
+            editable = (part for path in own for part in ("--editable", str(path)))
+            unlocked = ("install", "--no-deps", "--no-build-isolation", *editable)
+            run_pip(venv, unlocked, log, progress, len(own))
         stamp.write_text(wanted, "utf-8")
         progress.step("Ready.")
 
