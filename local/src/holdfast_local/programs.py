@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Plan:
     binaries: Mapping[str, Path]
     #: Settings of services on top of the stack's own, by service.
     service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: What runs in place of a service, by service: a variant of it for a test.
+    commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def programs(self) -> list[Program]:
         """Give every process, in the order of ``NAMES``."""
@@ -148,7 +150,7 @@ class Plan:
     def _service(self, service: str) -> Program:
         return Program(
             service,
-            [sys.executable, "-m", module(service), "serve"],
+            [*self.commands.get(service, (sys.executable, "-m", module(service), "serve"))],
             self._service_environment(service),
         )
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -71,9 +71,11 @@ class Stack:
         root: Path | None = None,
         *,
         service_env: Mapping[str, Mapping[str, str]] | None = None,
+        commands: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.folder = StackFolder((root or repository()).resolve(), name)
         self._service_env = service_env or {}
+        self._commands = commands or {}
         self._supervisor = Supervisor(self.folder.supervisord_socket)
 
     @property
@@ -251,7 +253,7 @@ class Stack:
             processes.end_all(self.folder.marker)
             chosen = port_numbers.assign(self.folder)
         cluster = postgres.prepare(self.folder, chosen["postgres"], own.secrets.postgres)
-        return Plan(self.folder, own, chosen, cluster, binaries, self._service_env)
+        return Plan(self.folder, own, chosen, cluster, binaries, self._service_env, self._commands)
 
     def _ensure_supervisord(self, plan: Plan) -> None:
         configuration = render(self.folder, plan.programs())
@@ -357,7 +359,9 @@ class Stack:
                 self._supervisor.stop(name, wait=False)
             _eventually(partial(self._has_ended, tier), STOP_SECONDS + 3)
         # With nothing left to look after it needs no farewell, which takes it two seconds.
-        psutil.Process(self._supervisor.own_pid()).kill()
+        supervisord = psutil.Process(self._supervisor.own_pid())
+        supervisord.kill()
+        psutil.wait_procs([supervisord], timeout=_SUPERVISORD_SECONDS)
 
     def _has_ended(self, names: Iterable[str]) -> bool:
         return not any(map(self.pid, names))
