@@ -6,7 +6,7 @@ from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine
 
 from holdfast_servicekit import health, metrics, problems
-from holdfast_status_api import database, document, parameters, traffic
+from holdfast_status_api import bodies, database, document, parameters, traffic
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.background import Background
 from holdfast_status_api.index import RunIndex
@@ -30,6 +30,7 @@ def create_app(
     problems.register(app)
     database.register_unavailable(app)
     traffic.measure(app)
+    bodies.drain_unread(app)
     for api in (
         catalogue.api(),
         workflows.api(settings, engine, background),

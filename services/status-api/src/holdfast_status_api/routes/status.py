@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 
+from holdfast_contracts.core import INSTANCE_ID_PATTERN
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api.answers import RunAnswer, run_links
 from holdfast_status_api.document import answers
@@ -15,6 +17,7 @@ from holdfast_status_api.orchestrator import Orchestrator, UnavailableError
 from holdfast_status_api.parameters import RunPath
 
 _NEXT_LOOK_SECONDS = "1"
+_POSSIBLE = re.compile(INSTANCE_ID_PATTERN)
 
 
 def api(index: RunIndex, orchestrator: Orchestrator) -> APIBlueprint:
@@ -55,7 +58,7 @@ def api(index: RunIndex, orchestrator: Orchestrator) -> APIBlueprint:
 
 def known_run(index: RunIndex, instance_id: str) -> Run:
     """Return the run as the index has it, or raise a 404."""
-    run = index.find(instance_id)
+    run = index.find(instance_id) if _POSSIBLE.fullmatch(instance_id) else None
     if run is None:
         raise Problem(
             HTTPStatus.NOT_FOUND, "No such run", "No run of this instance ID was ever accepted."

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from tests.integration.status_api.service import Database, Service
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    server = Database(tmp_path_factory.mktemp("status-api-database"))
+    try:
+        server.start()
+        server.create()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def service(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Give a status API whose sidecar is away for good."""
+    process = Service(database, tmp_path_factory.mktemp("status-api") / "status-api.log")
+    try:
+        process.start()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def lone_api(service: Service) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service.url, timeout=30, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def rows(database: Database) -> Iterator[Engine]:
+    """Give the database as its superuser sees it."""
+    engine = create_engine(database.url())
+    yield engine
+    engine.dispose()
