@@ -216,29 +216,29 @@ def run_pip(
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment.pop("PIP_REQUIRE_VIRTUALENV", None)
     done = 0
-    with log.open("a", encoding="utf-8") as out:
-        pip = subprocess.Popen(
+    with log.open("a", encoding="utf-8") as out:  # noqa: SIM117 - old Pythons parse no list here
+        with subprocess.Popen(
             [*base, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             env=environment,
-        )
-        try:
-            for line in pip.stdout or ():
-                out.write(line)
-                if line.startswith(("Collecting ", "Obtaining ")):
-                    done += 1
-                    progress.count(done, total, "packages")
-                elif line.startswith("Installing collected packages"):
-                    progress.clear()
-                    progress.step("  all there; unpacking")
-        finally:
-            progress.clear()
-            if sys.exc_info()[0] is not None:
+        ) as pip:
+            try:
+                for line in pip.stdout or ():
+                    out.write(line)
+                    if line.startswith(("Collecting ", "Obtaining ")):
+                        done += 1
+                        progress.count(done, total, "packages")
+                    elif line.startswith("Installing collected packages"):
+                        progress.clear()
+                        progress.step("  all there; unpacking")
+            except BaseException:
                 pip.terminate()
-            pip.wait()
+                raise
+            finally:
+                progress.clear()
     if pip.returncode != 0:
         raise SetupError(explain_pip(log.read_text("utf-8", "replace"), log))
 

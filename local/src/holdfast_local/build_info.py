@@ -37,8 +37,8 @@ def read_build_info(path: Path) -> BuildInfo | None:
                 if found is not None:
                     return found
                 at = image.find(_MAGIC, at + 1)
-    except (OSError, ValueError):
-        pass  # Unreadable, or empty and so not to be mapped: no Go program.
+    except (OSError, ValueError, IndexError):
+        pass  # Unreadable, empty and so not to be mapped, or cut short: no Go program.
     return None
 
 

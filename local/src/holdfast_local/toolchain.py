@@ -201,8 +201,9 @@ class GoBuild:
 
     def _run(self, arguments: tuple[str, ...], view: BuildView, stdout: int | None = None) -> None:
         """Run Go, count its lines, keep them in the log, and explain a failure in one line."""
-        with self._log.open("a", encoding="utf-8") as out:
-            go = subprocess.Popen(
+        with (
+            self._log.open("a", encoding="utf-8") as out,
+            subprocess.Popen(
                 [self._go, *arguments],
                 cwd=self._pin.module,
                 env=go_environment(os.environ),
@@ -213,16 +214,15 @@ class GoBuild:
                 errors="replace",
                 # A group of its own: an interrupted build ends with all its compilers.
                 start_new_session=True,
-            )
+            ) as go,
+        ):
             try:
                 for line in go.stderr or ():
                     out.write(line)
                     view.advance()
-                go.wait()
-            finally:
-                if go.poll() is None:
-                    os.killpg(go.pid, signal.SIGTERM)
-                    go.wait()
+            except BaseException:
+                os.killpg(go.pid, signal.SIGTERM)
+                raise
         if go.returncode != 0:
             output = self._log.read_text("utf-8", "replace")[-_LOG_TAIL_BYTES:]
             raise ToolchainError(explain_go(output, self._name, self._log))
