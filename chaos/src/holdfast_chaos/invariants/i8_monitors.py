@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from holdfast_chaos.invariants.result import InvariantResult, Tally
-from holdfast_chaos.model.job_status_monitor import poll_number
+from holdfast_chaos.model.job_status_monitor import poll_number, polls_seen
 from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR, JobStatusMonitorInput
 
 if TYPE_CHECKING:
@@ -23,11 +24,17 @@ def check(world: World) -> InvariantResult:
     monitors = world.of(JOB_STATUS_MONITOR.name)
     tally = Tally(due=len(monitors))
     for run in monitors:
-        begun = _begun(run.instance, world)
-        numbers = sorted(begun)
+        numbers = polls_seen(run.instance, world)
         tally.check(
-            numbers == list(range(len(numbers))), f"{run.instance}: polls {numbers} have a gap"
+            numbers == tuple(range(len(numbers))), f"{run.instance}: polls {numbers} have a gap"
         )
+        history = world.histories.get(run.instance)
+        if history is not None and isinstance(history.output, Mapping):
+            told = history.output.get("polls")
+            tally.check(
+                told == len(numbers), f"{run.instance}: {len(numbers)} polls, it tells of {told}"
+            )
+        begun = _begun(run.instance, world)
         _check_times(run, begun, world, tally)
     return tally.result(ID, TITLE)
 
