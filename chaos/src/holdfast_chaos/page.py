@@ -1,0 +1,86 @@
+"""The certificate as one HTML page that needs nothing else: no script, no network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from holdfast_chaos.certificate import PASS, Certificate, summary
+from holdfast_chaos.timeline import chart, close_up
+from holdfast_chaos.world import FREEZE, Aim, FaultRecord
+
+_AIMS = {
+    Aim.BEFORE_EFFECT: "right before an effect was committed",
+    Aim.BEFORE_RETURN: "after an effect was committed, before its activity returned",
+    Aim.AFTER_START: "within 200 ms of an accepted start",
+    Aim.AFTER_EVENT: "within 200 ms of an accepted event",
+    Aim.AFTER_TIMER: "within 200 ms of a timer",
+    Aim.RANDOM: "at a random moment",
+}
+_LABELLED = 2
+
+
+def render(certificate: Certificate) -> str:
+    """Return the page."""
+    world = certificate.world
+    names = {fault.id: _label(n, fault) for n, fault in enumerate(world.faults, 1)}
+    environment = Environment(
+        loader=PackageLoader("holdfast_chaos"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("certificate.html.j2").render(
+        certificate=certificate,
+        data=certificate.as_json(),
+        passed=certificate.verdict == PASS,
+        chart=chart(world, names),
+        faults=[_fault(n, fault, certificate) for n, fault in enumerate(world.faults, 1)],
+        facts=sum(result.facts for result in certificate.invariants),
+        recovery=summary(certificate.seconds()),
+        dots=_dots(certificate),
+    )
+
+
+def _label(number: int, fault: FaultRecord) -> str:
+    struck = " + ".join(fault.components)
+    if len(fault.components) > _LABELLED:
+        struck = f"all {len(fault.components)}"
+    return f"{number} {struck}"
+
+
+def _fault(number: int, fault: FaultRecord, certificate: Certificate) -> dict[str, Any]:
+    return {
+        "number": number,
+        "record": fault,
+        "signal": "SIGSTOP, then SIGCONT" if fault.kind == FREEZE else "SIGKILL",
+        "aim": _AIMS[fault.aim],
+        "close": close_up(certificate.world, fault),
+        "recovery": summary(certificate.seconds(fault.id)),
+        "healed": (
+            (fault.healed_at - fault.struck_at).total_seconds() if fault.healed_at else None
+        ),
+    }
+
+
+def _dots(certificate: Certificate) -> dict[str, Any]:
+    """Place every recovery on one line, by fault, for the distribution."""
+    seconds = certificate.seconds()
+    longest = max([*seconds, 1.0])
+    return {
+        "longest": longest,
+        "rows": [
+            {
+                "number": number,
+                "label": _label(number, fault),
+                "x": [
+                    (round(100 * recovery.seconds / longest, 2), recovery.run, recovery.seconds)
+                    for recovery in certificate.recoveries
+                    if recovery.fault == fault.id and recovery.seconds is not None
+                ],
+            }
+            for number, fault in enumerate(certificate.world.faults, 1)
+        ],
+    }
