@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
+from filelock import FileLock, Timeout
 from sqlalchemy import Engine, create_engine
 
 from holdfast_local.errors import StackError
+from holdfast_local.folders import repository
 from holdfast_local.stack import Stack
 
-#: Every name begins so: `python -m holdfast_local down --all` ends what a killed pytest left.
-PREFIX = "test"
+#: More pytest processes than this do not run beside each other in one clone.
+MOST_PROCESSES = 32
 
 
 @pytest.fixture(scope="session")
-def stack_name(worker_id: str) -> str:
-    """The name of this pytest process' stack: processes that run beside it have others."""
-    return f"{PREFIX}-{worker_id}"
+def stack_name() -> Iterator[str]:
+    """A name that no other pytest process in this clone uses now, for this one's stacks.
+
+    The lock goes with the process, so what a killed pytest left has a name that is used again,
+    and is ended by whoever gets it.
+    """
+    folder = repository() / ".run"
+    folder.mkdir(exist_ok=True)
+    for number in range(MOST_PROCESSES):
+        name = f"test-{number}"
+        lock = FileLock(folder / f"{name}.lock")
+        with suppress(Timeout), lock.acquire(timeout=0):
+            yield name
+            return
+    pytest.fail(f"{MOST_PROCESSES} pytest processes use this clone already", pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -32,7 +32,6 @@ def eventually(claim: str, look: Callable[[], T], *, seconds: float = 15.0) -> T
         stop=stop_after_delay(seconds),
     )
     try:
-        result: T = retrying(once)
+        return cast(T, retrying(once))
     except RetryError:
         raise AssertionError(f"not within {seconds} s: {claim}; last seen: {seen[0]!r}") from None
-    return result
