@@ -7,7 +7,6 @@ import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
@@ -15,8 +14,8 @@ from sqlalchemy import Engine, text
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS, WORKFLOWS
 from holdfast_contracts.core import INSTANCE_ID_PATTERN
+from tests.integration.status_api.asking import TRIP, problem
 
-TRIP = {"traveller": "Ada", "flight": "HF100", "hotel": "Grand", "car": "compact"}
 JSON = {"Content-Type": "application/json"}
 MEBIBYTE = 1024 * 1024
 
@@ -32,15 +31,6 @@ def nothing_stored(rows: Engine) -> Iterator[None]:
     before = stored_runs(rows)
     yield
     assert stored_runs(rows) == before
-
-
-def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
-    assert body["status"] == status
-    assert body["title"]
-    return body
 
 
 @pytest.mark.parametrize(
