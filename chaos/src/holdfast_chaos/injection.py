@@ -51,18 +51,25 @@ class Injector:
     in_flight: Callable[[], Sequence[str]]
     on_struck: Callable[[FaultPlan, Moment], None] = field(default=lambda _plan, _moment: None)
 
-    def strike_at_gate(self, plan: FaultPlan, aim_at: Callable[[], str]) -> FaultRecord:
+    def strike_at_gate(
+        self,
+        plan: FaultPlan,
+        aim_at: Callable[[], str],
+        then: Callable[[], None] = lambda: None,
+    ) -> FaultRecord:
         """Strike while a run stands right before a commit, or between commit and return.
 
         ``aim_at`` is called when the gate is closed and returns the run to wait for; it may start
-        one. The victims' sessions are ended before the gate opens, so that nothing that a dead
-        process had sent still commits.
+        one. ``then`` is called when the run stands there, before the strike. The victims'
+        sessions are ended before the gate opens, so that nothing that a dead process had sent
+        still commits.
         """
         with Gate(self.database_url, plan.aim) as gate:
             run = aim_at()
             held = gate.wait_for(run, AIM_SECONDS)
             if held is None:
                 return self._missed(plan, run)
+            then()
             return self._strike(plan, Moment(held.at, run, held.keys), gate.open)
 
     def strike_behind(self, plan: FaultPlan, happen: Callable[[], Moment | None]) -> FaultRecord:

@@ -1,0 +1,35 @@
+"""Gather what the three witnesses say of a finished workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from holdfast_chaos.engine import EngineReader
+from holdfast_chaos.ledger import read_ledger
+from holdfast_chaos.observations import Observations
+from holdfast_chaos.world import Bounds, DeclaredRun, FaultRecord, World
+
+
+def collect(
+    *,
+    database_url: str,
+    engine: EngineReader,
+    runs: Sequence[DeclaredRun],
+    observations: Observations,
+    faults: Sequence[FaultRecord],
+    sample: Sequence[tuple[str, str]] = (),
+    bounds: Bounds | None = None,
+) -> World:
+    """Return the world as it is now. It should be quiet: reading takes several moments."""
+    listed = engine.instances()
+    wanted = (*listed, *(run.instance for run in runs))
+    return World(
+        runs=tuple(runs),
+        ledger=read_ledger(database_url),
+        histories=engine.histories(wanted),
+        listed=listed,
+        observations=observations,
+        faults=tuple(faults),
+        sample=tuple(sample),
+        bounds=bounds or Bounds(),
+    )
