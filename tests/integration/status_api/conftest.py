@@ -21,6 +21,18 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
+def quiet_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Give a database that only the test at hand uses, and may crash."""
+    server = Database(tmp_path_factory.mktemp("quiet-database"))
+    try:
+        server.start()
+        server.create()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
 def service(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Give a status API whose sidecar is away for good."""
     process = Service(database, tmp_path_factory.mktemp("status-api") / "status-api.log")

@@ -131,7 +131,9 @@ class Service:
         if self._process is None:
             return 0
         self._process.terminate()
-        return self._process.wait(timeout=_STOP_SECONDS)
+        status = self._process.wait(timeout=_STOP_SECONDS)
+        self._process = None
+        return status
 
     def kill(self) -> None:
         """Kill the process and its workers at once."""
