@@ -14,6 +14,8 @@
 #   HOLDFAST_CACHE_DIR=dir   where built Dapr binaries are kept, for all clones of a user
 
 SHELL := /bin/sh
+# An empty environment has no PATH to look in.
+export PATH ?= /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory

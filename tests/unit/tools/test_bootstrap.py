@@ -102,23 +102,18 @@ def only_line(said: str) -> str:
     return lines[0]
 
 
-def test_set_up_installs_what_the_lock_says_and_a_second_run_does_nothing(clone: Clone) -> None:
+def test_set_up_replaces_a_half_made_venv_and_a_second_run_does_nothing(clone: Clone) -> None:
+    clone.venv.mkdir()
+    (clone.venv / "left-over").touch()
+
     status, said = clone.set_up()
     assert (status, "Ready." in said) == (0, True), said
+    assert not (clone.venv / "left-over").exists()
     subprocess.run([clone.venv / "bin" / "python", "-c", "import tiny"], check=True)
 
     made = (clone.venv / bootstrap.STAMP).stat().st_mtime_ns
     assert clone.set_up() == (0, "")
     assert (clone.venv / bootstrap.STAMP).stat().st_mtime_ns == made
-
-
-def test_half_made_venv_is_made_anew(clone: Clone) -> None:
-    clone.venv.mkdir()
-    (clone.venv / "left-over").touch()
-
-    assert clone.set_up()[0] == 0
-    assert not (clone.venv / "left-over").exists()
-    assert (clone.venv / bootstrap.STAMP).is_file()
 
 
 def test_wheel_with_another_checksum_is_refused_and_nothing_counts_as_made(clone: Clone) -> None:
@@ -140,7 +135,7 @@ def test_index_out_of_reach_is_named_in_one_line(clone: Clone) -> None:
     assert "cannot be reached: connect to the network" in only_line(said)
 
 
-def test_interrupted_set_up_says_how_to_go_on_and_goes_on(clone: Clone) -> None:
+def test_interrupted_set_up_says_how_to_go_on_and_does_not_count_as_made(clone: Clone) -> None:
     with index_that_never_answers() as (url, server):
         with clone.start(PIP_INDEX_URL=url, PIP_RETRIES="0") as process:
             asked, _ = server.accept()  # pip is in the middle of its work
@@ -154,7 +149,6 @@ def test_interrupted_set_up_says_how_to_go_on_and_goes_on(clone: Clone) -> None:
     assert process.returncode == 130
     assert "run the same command again" in only_line(said)
     assert not (clone.venv / bootstrap.STAMP).exists()
-    assert clone.set_up()[0] == 0
 
 
 @pytest.mark.parametrize(
