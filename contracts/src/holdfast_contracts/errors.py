@@ -64,3 +64,8 @@ def is_permanent(error_type: str) -> bool:
 def is_unavailable(error_type: str) -> bool:
     """Tell whether a failure of that class only says that a dependency is away."""
     return error_type == UnavailableError.__name__
+
+
+def is_run_closed(error_type: str) -> bool:
+    """Tell whether a failure of that class says that the run has ended, by the ledger's word."""
+    return error_type == RunClosedError.__name__

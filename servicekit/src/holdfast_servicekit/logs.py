@@ -41,6 +41,7 @@ def configure_logging(service: str, level: str) -> logging.Handler:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     return handler
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from math import fsum
 
 import pytest
-from tests.unit.orchestrator.drive import Drive
-from tests.unit.orchestrator.worlds import BatchWorld
 
 from holdfast_contracts.errors import InvalidValueError, NotFoundError
+from tests.unit.orchestrator.drive import Drive
+from tests.unit.orchestrator.worlds import BatchWorld
 
 
 @pytest.mark.parametrize("count", [1, 2, 64, 65, 200])

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.orchestrator.drive import Arrival, Drive
-from tests.unit.orchestrator.worlds import TripWorld
 
 from holdfast_contracts.core import CANCEL, RESUME, SUSPEND
+from tests.unit.orchestrator.drive import Arrival, Drive
+from tests.unit.orchestrator.worlds import TripWorld
 
 TRIP = {"traveller": "a", "flight": "f", "hotel": "h", "car": "c"}
 

@@ -9,10 +9,10 @@ from typing import Any
 import dapr.ext.workflow._durabletask.internal.helpers as make
 import dapr.ext.workflow._durabletask.internal.protos as pb
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
-from tests.unit.orchestrator.drive import Arrival, Drive
-from tests.unit.orchestrator.worlds import ChainWorld
 
 from holdfast_contracts.core import RESUME, SUSPEND
+from tests.unit.orchestrator.drive import Arrival, Drive
+from tests.unit.orchestrator.worlds import ChainWorld
 
 LOG = logging.getLogger("hazards")
 

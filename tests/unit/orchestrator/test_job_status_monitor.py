@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.unit.orchestrator.drive import EPOCH, Arrival, Drive
-from tests.unit.orchestrator.worlds import JobWorld
 
 from holdfast_contracts.core import RESUME, SUSPEND
+from tests.unit.orchestrator.drive import EPOCH, Arrival, Drive
+from tests.unit.orchestrator.worlds import JobWorld
 
 JOB = {"job_id": "http://127.0.0.1:1/job", "poll_interval_seconds": 60}
 

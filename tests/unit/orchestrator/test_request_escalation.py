@@ -4,10 +4,10 @@ import json
 from datetime import timedelta
 
 import pytest
-from tests.unit.orchestrator.drive import EPOCH, Arrival, Drive
-from tests.unit.orchestrator.worlds import OrderWorld
 
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL, Approval, RecordDecision
+from tests.unit.orchestrator.drive import EPOCH, Arrival, Drive
+from tests.unit.orchestrator.worlds import OrderWorld
 
 
 def approval(event_id: str = "e1", *, approved: bool = True, after: int = 0) -> Arrival:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+
+from holdfast_contracts.errors import RunClosedError, UnavailableError
 from tests.unit.orchestrator.drive import Drive
 from tests.unit.orchestrator.worlds import ChainWorld
-
-from holdfast_contracts.errors import UnavailableError
 
 
 def test_chain_returns_the_results_of_all_three_steps() -> None:
@@ -69,3 +69,13 @@ def test_every_prefix_of_a_chain_replays_to_the_same_decisions(seed: int) -> Non
     drive = Drive("task_chain", -1, ChainWorld(), seed=seed)
     drive.run()
     assert drive.replay_every_prefix() >= 2 * len(drive.turns)
+
+
+def test_a_run_that_was_closed_before_ends_and_does_not_insist_on_closing_it_again() -> None:
+    def closed(name: str, command: dict[str, object]) -> object:
+        raise RunClosedError("the run has ended")
+
+    drive = Drive("task_chain", 1, closed)
+    error_type, message = drive.failure()
+    assert (error_type, "the run has ended" in message) == ("TaskFailedError", True)
+    assert drive.steps() == ["step1", "error_handler", "close_run"]

@@ -35,7 +35,7 @@ from holdfast_contracts.core import (
     RetryPolicy,
     Workflow,
 )
-from holdfast_contracts.errors import is_permanent, is_unavailable
+from holdfast_contracts.errors import is_permanent, is_run_closed, is_unavailable
 from holdfast_orchestrator.engine import Task, TaskFailedError
 
 C = TypeVar("C", bound=Command)
@@ -86,7 +86,7 @@ def call(
     """Run an activity of the worker and return its result, whatever dies in the meantime.
 
     Raises ``TaskFailedError`` when its retries are used up, or at once if the failure is
-    permanent. With ``until_done`` it never gives up: for compensations.
+    permanent. With ``until_done`` it gives up only if the run is closed: for compensations.
     """
     (outcome,) = yield from call_all(run, activity, [command], until_done=until_done)
     if isinstance(outcome, TaskFailedError):
@@ -128,7 +128,7 @@ def call_all(
             error_type = failure.details.error_type
             failures[index] += not is_unavailable(error_type)
             spent = is_permanent(error_type) or failures[index] >= run.retry.attempts
-            if until_done or not spent:
+            if not spent or (until_done and not is_run_closed(error_type)):
                 again.append(index)
         if again:
             yield from sleep(run, run.retry.delay_seconds(rounds))
@@ -188,7 +188,11 @@ def close(run: Run, number: int = 0, consumed_event: str | None = None) -> Steps
         closes_run=True,
         consumed_event=consumed_event,
     )
-    yield from call(run, CLOSE_RUN, command, until_done=True)
+    try:
+        yield from call(run, CLOSE_RUN, command, until_done=True)
+    except TaskFailedError:
+        # Closed before: the engine reset a run that had ended, and it ends again.
+        run.closed = True
 
 
 def _schedule(run: Run, activity: Activity[Any, Any], command: Command) -> Task[Any]:

@@ -1,0 +1,237 @@
+"""The engine's hazards made for real, each with the work-around that makes it harmless.
+
+`docs/hazards.md` tells what they are; the numbers are the same there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+from dapr.ext.workflow import DaprWorkflowClient
+from sqlalchemy import Engine, text
+
+from holdfast_local.stack import Stack
+from holdfast_servicekit.runtime import sdk_logs
+from tests.support.clone import ROOT
+from tests.support.runs import start, state_of, wait_for_end, wait_for_state
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+ORDER = {"amount": 5000}
+APPROVAL = {"approved": True, "by": "operator"}
+
+
+@pytest.fixture
+def engine(stack: Stack) -> DaprWorkflowClient:
+    """The engine itself, past our API."""
+    port = stack.ports["orchestrator-sidecar-grpc"]
+    return DaprWorkflowClient(host="127.0.0.1", port=str(port), logger_options=sdk_logs())
+
+
+@pytest.fixture(scope="module")
+def unsafe_stack() -> Iterator[Stack]:
+    """A stack whose orchestrator has no local step after a timer."""
+    broken = [sys.executable, "-m", "tests.broken.orchestrator_without_local_step"]
+    stack = Stack(
+        "test-hazard-1",
+        commands={"orchestrator": broken},
+        service_env={"orchestrator": {"PYTHONPATH": str(ROOT)}},
+    )
+    stack.delete()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.delete()
+
+
+def test_1_a_run_survives_a_timer_an_event_and_a_kill_while_its_worker_is_away(
+    stack: Stack, api: httpx.Client
+) -> None:
+    run = provoke_hazard_1(stack, api)
+    assert wait_for_end(api, run)["output"]["verdict"] == "approved"
+
+
+def test_1_without_the_local_step_the_same_run_is_stuck_for_good(unsafe_stack: Stack) -> None:
+    with httpx.Client(base_url=unsafe_stack.api_url, timeout=30) as api:
+        run = provoke_hazard_1(unsafe_stack, api)
+    url = f"{unsafe_stack.orchestrator_url}/instances/{run}"
+    headers = {"dapr-api-token": unsafe_stack.identity.secrets.app_token}
+
+    def unreadable() -> bool:
+        detail = httpx.get(url, headers=headers, timeout=30).json().get("detail", "")
+        return "declared in metadata" in detail and "missing" in detail
+
+    eventually("the engine says that it cannot read the run", unreadable, seconds=60)
+
+
+def provoke_hazard_1(stack: Stack, api: httpx.Client) -> str:
+    """Let a time-out fire and an event arrive with the worker away, then kill the sidecar."""
+    run = start(api, "request_escalation", {**ORDER, "approval_window_seconds": 3})
+    wait_for_state(api, run, "RUNNING")
+    before = failed_turns(stack)
+    stack.stop("activity-worker")
+    stack.stop("activity-worker-sidecar")
+    try:
+        # The turn with the fired timer could not be dispatched, or what follows it could not.
+        eventually("a turn fails to dispatch", lambda: failed_turns(stack) > before, seconds=60)
+        accepted = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
+        assert accepted.status_code == 202
+        eventually("the engine has the event", lambda: receipt(api, run) != "pending", seconds=60)
+        assert stack.kill("orchestrator-sidecar")
+    finally:
+        stack.start("activity-worker-sidecar")
+        stack.start("activity-worker")
+    stack.wait_until_ready()
+    return run
+
+
+def failed_turns(stack: Stack) -> float:
+    port = stack.ports["orchestrator-sidecar-metrics"]
+    page = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in page.splitlines()
+        if line.startswith("dapr_runtime_workflow_execution_count")
+        and 'status="recoverable"' in line
+    )
+
+
+def receipt(api: httpx.Client, run: str) -> str:
+    return str(api.get(f"/runs/{run}/events").json()["events"][0]["state"])
+
+
+def test_3_and_4_an_event_that_the_engine_gets_three_times_is_taken_once(
+    stack: Stack, api: httpx.Client, db: Engine, engine: DaprWorkflowClient
+) -> None:
+    run = start(api, "request_escalation", ORDER)
+    wait_for_state(api, run, "RUNNING")
+    for _ in range(3):
+        engine.raise_workflow_event(
+            run, "human_approval", data={"event_id": f"{run}-e", "data": APPROVAL}
+        )
+    assert wait_for_end(api, run)["output"]["verdict"] == "approved"
+    assert steps(db, run) == ["record_decision", "process_approval_activity"]
+
+
+def test_5_terminating_past_the_api_leaves_no_effect_that_is_not_in_the_ledger(
+    stack: Stack, api: httpx.Client, db: Engine, engine: DaprWorkflowClient
+) -> None:
+    run = start(api, "batch_processing", 300)
+    eventually("the batch has begun", lambda: len(steps(db, run)) > 10, seconds=60)
+    engine.terminate_workflow(run)
+    wait_for_end(api, run)
+    legs = "SELECT count(*) FROM work.batch_legs WHERE batch_id = :run AND distance_km IS NOT NULL"
+
+    def balanced() -> bool:
+        with db.connect() as connection:
+            measured = connection.scalar(text(legs), {"run": run})
+        return bool(measured == steps(db, run).count("process_work_item"))
+
+    eventually("as many legs measured as effects in the ledger", balanced, seconds=30)
+
+
+def test_6_a_finished_id_that_is_started_again_past_the_api_does_nothing_twice(
+    stack: Stack, api: httpx.Client, db: Engine, engine: DaprWorkflowClient
+) -> None:
+    run = start(api, "task_chain", 1)
+    wait_for_end(api, run)
+    before = steps(db, run)
+    engine.schedule_new_workflow("task_chain", input=1, instance_id=run)
+    again = engine.wait_for_workflow_completion(run, timeout_in_seconds=60)
+    assert again is not None
+    assert again.serialized_output == "[2, 4, 16]"
+    assert steps(db, run) == before
+    assert outcomes(db, run) == ["committed"] * 3 + ["repeated"] * 3
+
+
+def test_6_a_finished_id_with_another_input_is_a_divergence_and_changes_nothing(
+    stack: Stack, api: httpx.Client, db: Engine, engine: DaprWorkflowClient
+) -> None:
+    run = start(api, "task_chain", 1)
+    wait_for_end(api, run)
+    before = steps(db, run)
+    engine.schedule_new_workflow("task_chain", input=5, instance_id=run)
+    engine.wait_for_workflow_completion(run, timeout_in_seconds=60)
+    assert steps(db, run) == before
+    with db.connect() as connection:
+        count = "SELECT count(*) FROM work.divergences WHERE key = :key"
+        assert connection.scalar(text(count), {"key": f"{run}|0|step1|0"}) == 1
+    assert state_of(api, run)["output"] == [2, 4, 16]
+
+
+def test_7_an_approval_accepted_before_the_deadline_wins_although_it_is_delivered_after_it(
+    stack: Stack, api: httpx.Client, db: Engine
+) -> None:
+    run = start(api, "request_escalation", {**ORDER, "approval_window_seconds": 4})
+    wait_for_state(api, run, "RUNNING")
+    stack.stop("orchestrator")
+    stack.stop("orchestrator-sidecar")
+    try:
+        accepted = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
+        assert accepted.status_code == 202
+        late = lapse(db, 5)
+        eventually("the approval window has passed", late, seconds=30)
+    finally:
+        stack.start("orchestrator-sidecar")
+        stack.start("orchestrator")
+    assert wait_for_end(api, run)["output"]["verdict"] == "approved"
+
+
+def lapse(db: Engine, seconds: int) -> Callable[[], bool]:
+    """A check that turns true when that time is over by the database's clock."""
+    query = text("SELECT clock_timestamp()")
+
+    def now() -> datetime:
+        with db.connect() as connection:
+            moment: datetime = connection.scalars(query).one()
+        return moment
+
+    end = now() + timedelta(seconds=seconds)
+    return lambda: now() > end
+
+
+def test_8_a_finished_child_that_is_reset_and_runs_again_does_nothing_twice(
+    stack: Stack, api: httpx.Client, db: Engine, engine: DaprWorkflowClient
+) -> None:
+    run = start(api, "batch_processing", 70)
+    output = wait_for_end(api, run)["output"]
+    before = steps(db, run)
+    child = f"{run}:0:1"
+    first = engine.get_workflow_state(child)
+    assert first is not None
+    engine.schedule_new_workflow(
+        "batch_chunk",
+        input={
+            "root": run,
+            "epoch": 0,
+            "batch_id": output["batch_id"],
+            "start": 64,
+            "stop": 70,
+            "retry": {},
+        },
+        instance_id=child,
+    )
+    again = engine.wait_for_workflow_completion(child, timeout_in_seconds=60)
+    assert again is not None
+    assert again.serialized_output == first.serialized_output
+    assert steps(db, run) == before
+
+
+def steps(db: Engine, run: str) -> list[str]:
+    """The effects of a run, in the order in which they were committed."""
+    query = "SELECT step FROM work.effects WHERE instance = :run AND kind = 'effect' ORDER BY seq"
+    with db.connect() as connection:
+        return list(connection.scalars(text(query), {"run": run}))
+
+
+def outcomes(db: Engine, run: str) -> list[str]:
+    query = """SELECT o.outcome FROM work.attempts a JOIN work.outcomes o ON o.attempt_id = a.id
+               WHERE a.instance = :run ORDER BY a.id"""
+    with db.connect() as connection:
+        return list(connection.scalars(text(query), {"run": run}))
