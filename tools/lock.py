@@ -14,15 +14,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+from bootstrap import packages
+
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE_GLOBS = ("contracts", "servicekit", "services/*", "local", "chaos", "cli")
 OWN_PREFIX = "holdfast-"
-
-
-def packages(root: Path) -> list[Path]:
-    """Return the folders of the repository's own Python packages, in a fixed order."""
-    found = (path for pattern in PACKAGE_GLOBS for path in sorted(root.glob(pattern)))
-    return [path for path in found if (path / "pyproject.toml").is_file()]
 
 
 def distribution(requirement: str) -> str:

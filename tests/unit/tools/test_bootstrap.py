@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,22 +17,7 @@ import pytest
 
 import bootstrap
 from tests.support.clone import ROOT
-
-RECORD = "tiny/__init__.py,,\ntiny-1.0.dist-info/METADATA,,\ntiny-1.0.dist-info/WHEEL,,\n"
-
-
-def make_wheel(folder: Path) -> str:
-    """Make a wheel of one empty package, and return its SHA-256."""
-    folder.mkdir(exist_ok=True)
-    path = folder / "tiny-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("tiny/__init__.py", "")
-        info = "tiny-1.0.dist-info"
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        tags = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        wheel.writestr(f"{info}/WHEEL", tags)
-        wheel.writestr(f"{info}/RECORD", f"{RECORD}{info}/RECORD,,\n")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+from tests.support.wheels import lock_line, make_wheel
 
 
 @dataclass(frozen=True)
@@ -49,8 +32,7 @@ class Clone:
         return self.root / ".venv"
 
     def lock(self, checksum: str) -> None:
-        text = f"tiny==1.0 \\\n    --hash=sha256:{checksum}\n"
-        (self.root / "requirements" / "dev.txt").write_text(text)
+        (self.root / "requirements" / "dev.txt").write_text(lock_line("tiny", "1.0", checksum))
 
     def start(self, **settings: str) -> subprocess.Popen[str]:
         offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_RETRIES": "0"}
@@ -77,7 +59,7 @@ def clone(tmp_path: Path) -> Clone:
     (root / "requirements").mkdir()
     shutil.copy(ROOT / "tools" / "bootstrap.py", root / "tools")
     made = Clone(root, tmp_path / "wheels")
-    made.lock(make_wheel(made.wheels))
+    made.lock(make_wheel(made.wheels, "tiny", "1.0", {"tiny.py": ""}))
     return made
 
 
