@@ -81,7 +81,7 @@ def signal_family(pid: int, number: signal.Signals) -> list[int]:
     return [process.pid for process in members]
 
 
-def end_all(marker: str) -> list[int]:
+def end_all(marker: str, *, grace_seconds: float = _GRACE_SECONDS) -> list[int]:
     """End every process of the stack and return when none is left; give their pids.
 
     Raises ``StackError`` if one cannot be ended.
@@ -98,7 +98,7 @@ def end_all(marker: str) -> list[int]:
                 # PostgreSQL takes SIGTERM as: wait until the last client has gone.
                 is_postgres = process.name() == "postgres"
                 process.send_signal(signal.SIGINT if is_postgres else signal.SIGTERM)
-        _, alive = psutil.wait_procs(found, timeout=_GRACE_SECONDS)
+        _, alive = psutil.wait_procs(found, timeout=grace_seconds)
         for process in alive:
             with suppress(psutil.Error):
                 process.kill()

@@ -36,7 +36,7 @@ _DATABASE_SECONDS = 60.0
 _SUPERVISORD_SECONDS = 15.0
 _LOCK_SECONDS = 300.0
 #: A process that has been started this often in one ``up`` and still ends at once never will.
-_HOPELESS_STARTS = 6
+_HOPELESS_STARTS = 4
 _TAIL_LINES = 15
 #: What the processes take over from the caller; a proxy, for one, must not get between them.
 _INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")

@@ -78,7 +78,7 @@ def _section(folder: StackFolder, program: Program) -> dict[str, str]:
     section = {
         "command": _plain(shlex.join(program.command)),
         "environment": ",".join(
-            f'{name}="{_plain(value)}"' for name, value in program.environment.items()
+            f"{name}={_quoted(value)}" for name, value in program.environment.items()
         ),
         "autostart": "false",  # `up` starts them in order; a restart needs no order
         "autorestart": "true",
@@ -99,11 +99,17 @@ def _section(folder: StackFolder, program: Program) -> dict[str, str]:
 
 
 def _plain(value: object) -> str:
-    """Make text safe for supervisord's file format, which has no way to quote some of it."""
+    """Make text safe for supervisord's file format, which has no way to write some of it."""
     text = str(value)
-    if re.search(r"""[\r\n"]|\s[;#]|^[;#]""", text):
+    if re.search(r"[\r\n]|\s[;#]|^[;#]", text):
         raise StackError(f"supervisord's configuration cannot hold {text!r}")
     return text.replace("%", "%%")
+
+
+def _quoted(value: str) -> str:
+    if '"' in value:
+        raise StackError(f"supervisord's configuration cannot hold {value!r}")
+    return f'"{_plain(value)}"'
 
 
 class Supervisor:

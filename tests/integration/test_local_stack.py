@@ -1,0 +1,296 @@
+"""The local stack keeps its promises on real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from holdfast_local import processes
+from holdfast_local.errors import StackError
+from holdfast_local.programs import NAMES
+from holdfast_local.stack import Stack
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+#: These two of Dapr's servers know no listen address for their health check (Dapr 1.18.2); it
+#: answers "alive" and nothing else.
+LISTEN_EVERYWHERE = {"placement-healthz", "scheduler-healthz"}
+
+
+@pytest.fixture
+def make_stack(stack_name: str) -> Iterator[Callable[..., Stack]]:
+    """Make stacks of the test's own, which are deleted at its end, whatever happens."""
+    made: list[Stack] = []
+
+    def make(suffix: str, **options: Any) -> Stack:
+        stack = Stack(f"{stack_name}-{suffix}", **options)
+        stack.delete()
+        made.append(stack)
+        return stack
+
+    yield make
+    for stack in made:
+        stack.delete()
+
+
+def left_of(stack: Stack) -> list[psutil.Process]:
+    return processes.of_stack(stack.folder.marker)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    # A child of init is a zombie until init looks.
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def pids(stack: Stack) -> dict[str, int | None]:
+    return {name: stack.pid(name) for name in NAMES}
+
+
+def accept(api_url: str, workflow: str, body: object) -> str:
+    answer = httpx.post(f"{api_url}/workflows/{workflow}", json=body, timeout=30)
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+    instance_id: str = answer.json()["instance_id"]
+    return instance_id
+
+
+def state_of(api_url: str, instance_id: str) -> str:
+    answer = httpx.get(f"{api_url}/status/{instance_id}", timeout=30)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    state: str = answer.json()["state"]
+    return state
+
+
+def has_completed(stack: Stack, instance_id: str) -> bool:
+    return state_of(stack.api_url, instance_id) == "COMPLETED"
+
+
+def begun(stack: Stack) -> bool:
+    return stack.is_up() and stack.pid("placement") is not None
+
+
+def kill_supervisor(stack: Stack) -> list[psutil.Process]:
+    """Return the processes that it leaves."""
+    supervisor = int(stack.folder.supervisord_pid.read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    eventually("supervisord has gone", lambda: not stack.is_up())
+    orphans = left_of(stack)
+    assert len(orphans) >= len(NAMES)
+    return orphans
+
+
+def test_every_process_of_a_stack_runs_and_is_shown(stack: Stack) -> None:
+    infos = stack.status()
+
+    assert [info.name for info in infos] == list(NAMES)
+    assert {info.state for info in infos} == {"RUNNING"}
+    assert all(info.pid and info.uss_bytes and info.ports for info in infos)
+
+
+def test_all_listen_on_loopback_only(stack: Stack) -> None:
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in left_of(stack)
+        for connection in process.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    ports = stack.ports
+
+    assert {port for _, port in listening} == set(ports.values())
+    elsewhere = {port for address, port in listening if address != "127.0.0.1"}
+    assert elsewhere == {ports[name] for name in LISTEN_EVERYWHERE}
+
+
+def test_starting_again_changes_nothing(stack: Stack) -> None:
+    before = pids(stack)
+    stack.up()
+    assert pids(stack) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_process_comes_back_with_another_pid(stack: Stack, name: str) -> None:
+    restarts = {info.name: info.restarts for info in stack.status()}
+    killed = stack.kill(name)
+    assert killed
+
+    def another() -> bool:
+        now = stack.pid(name)
+        return now is not None and now not in killed
+
+    eventually(f"{name} runs again", another)
+    stack.wait_until_ready(60)
+    after = {info.name: info.restarts for info in stack.status()}
+    assert after[name] > restarts[name]
+
+
+def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
+    run = accept(stack.api_url, "request_escalation", {"id": "all-at-once", "amount": 5000})
+    eventually("the run waits", lambda: state_of(stack.api_url, run) == "RUNNING", seconds=60)
+    killed = {pid for name in NAMES for pid in stack.kill(name)}
+
+    def others() -> bool:
+        now = pids(stack).values()
+        return all(now) and not killed.intersection(now)
+
+    eventually("every process has another pid", others, seconds=30)
+    stack.wait_until_ready(90)
+    eventually("the run is there", lambda: state_of(stack.api_url, run) == "RUNNING", seconds=60)
+
+
+def test_a_stopped_process_stays_stopped_until_it_is_started(stack: Stack) -> None:
+    stack.stop("activity-worker")
+    assert stack.pid("activity-worker") is None
+    stack.start("activity-worker")
+    stack.wait_until_ready(60)
+    assert stack.pid("activity-worker")
+
+
+def test_a_frozen_process_can_be_thawed(stack: Stack) -> None:
+    frozen = stack.signal_group("orchestrator", signal.SIGSTOP)
+    assert {psutil.Process(pid).status() for pid in frozen} == {psutil.STATUS_STOPPED}
+    assert stack.signal_group("orchestrator", signal.SIGCONT) == frozen
+    stack.wait_until_ready(60)
+
+
+def test_down_leaves_no_process_and_up_finds_the_state_again(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack("again")
+    stack.up()
+    app_ids, ports = stack.app_ids, stack.ports
+    done = accept(stack.api_url, "task_chain", 1)
+    waiting = accept(stack.api_url, "request_escalation", {"id": "waits", "amount": 5000})
+    eventually("it completes", partial(has_completed, stack, done), seconds=30)
+    eventually("it waits", lambda: state_of(stack.api_url, waiting) == "RUNNING", seconds=30)
+    members = left_of(stack)
+
+    stack.down()
+    assert left_of(stack) == []
+    assert [process for process in members if not has_ended(process)] == []
+    assert not stack.is_up()
+
+    stack.up()
+    assert (stack.app_ids, stack.ports) == (app_ids, ports)
+    assert state_of(stack.api_url, done) == "COMPLETED"
+    approval = {"approved": True, "by": "tests"}
+    answer = httpx.post(
+        f"{stack.api_url}/runs/{waiting}/events/human_approval", json=approval, timeout=30
+    )
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+    eventually(
+        "the run that waited across the stop completes",
+        partial(has_completed, stack, waiting),
+        seconds=60,
+    )
+
+
+def test_two_stacks_do_not_see_each_other(stack: Stack, make_stack: Callable[..., Stack]) -> None:
+    other = make_stack("other")
+    other.up()
+
+    assert not set(stack.ports.values()) & set(other.ports.values())
+    assert not set(stack.app_ids.values()) & set(other.app_ids.values())
+    run = accept(stack.api_url, "task_chain", 2)
+    eventually("it completes", partial(has_completed, stack, run), seconds=30)
+    answer = httpx.get(f"{other.api_url}/status/{run}", timeout=30)
+    assert answer.status_code == httpx.codes.NOT_FOUND
+
+    # Both have an instance of the same name, each its own.
+    twins = [
+        httpx.post(
+            f"{one.api_url}/workflows/task_chain", params={"instance_id": "twin"}, json=number
+        )
+        for one, number in ((stack, 3), (other, 4))
+    ]
+    assert [twin.status_code for twin in twins] == [httpx.codes.ACCEPTED] * 2
+    for one, first in ((stack, 4), (other, 5)):
+        eventually("it completes", partial(has_completed, one, "twin"), seconds=30)
+        output = httpx.get(f"{one.api_url}/status/twin", timeout=30).json()["output"]
+        assert output[0] == first
+
+    other.down()
+    assert left_of(other) == []
+    assert all(pids(stack).values())
+
+
+def test_the_orphans_of_a_killed_supervisor_are_ended(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack("orphans")
+    stack.up()
+    orphans = kill_supervisor(stack)
+
+    stack.up()
+    assert stack.is_ready()
+    assert [process for process in orphans if not has_ended(process)] == []
+
+    orphans = kill_supervisor(stack)
+    stack.down()
+    assert [process for process in orphans if not has_ended(process)] == []
+    assert left_of(stack) == []
+
+
+def test_a_port_that_is_taken_meanwhile_is_replaced(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack("ports")
+    stack.up()
+    before = stack.ports
+    stack.down()
+    with socket.create_server(("127.0.0.1", before["status-api"])):
+        stack.up()
+        after = stack.ports
+
+    assert {name for name in before if before[name] != after[name]} == {"status-api"}
+    assert httpx.get(f"{stack.api_url}/readyz", timeout=30).status_code == httpx.codes.OK
+
+
+def test_a_start_that_fails_says_why_and_leaves_nothing(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack("broken", service_env={"orchestrator": {"HOLDFAST_PORT": "no-number"}})
+
+    with pytest.raises(StackError) as failure:
+        stack.up()
+
+    assert "orchestrator: BACKOFF" in str(failure.value)
+    assert "end of" in str(failure.value)
+    assert "no-number" in str(failure.value)
+    assert left_of(stack) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_start_leaves_nothing(
+    make_stack: Callable[..., Stack], number: signal.Signals
+) -> None:
+    stack = make_stack(f"interrupted-{number}")
+    command = [sys.executable, "-m", "holdfast_local", "up", "--name", stack.name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as starting:
+        eventually("the start is on its way", lambda: begun(stack), seconds=60)
+        starting.send_signal(number)
+        output, _ = starting.communicate(timeout=60)
+
+    assert starting.returncode, output
+    assert b"ready" not in output
+    assert left_of(stack) == []
+
+
+def test_a_stack_in_a_closed_folder_works_for_root_too(tmp_path: Path, stack_name: str) -> None:
+    tmp_path.chmod(0o700)
+    stack = Stack(f"{stack_name}-closed", root=tmp_path)
+    try:
+        stack.up()
+        run = accept(stack.api_url, "task_chain", 1)
+        eventually("it completes", partial(has_completed, stack, run), seconds=30)
+        home = stack.folder.postgres.resolve()
+        assert (home / "data" / "PG_VERSION").exists()
+    finally:
+        stack.delete()
+    assert not home.exists()
+    assert not stack.folder.path.exists()
+    assert left_of(stack) == []
