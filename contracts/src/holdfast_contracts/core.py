@@ -71,8 +71,8 @@ class Command(Model):
     instance: str
     #: The effect is the run's last: the run is closed in the transaction that commits it.
     closes_run: bool = False
-    #: The event that this effect consumes; marked as consumed in the same transaction.
-    consumed_event: str | None = None
+    #: Events that the run took since its last effect; consumed in this one's transaction.
+    consumed_events: tuple[str, ...] = ()
 
     #: Fields that only hint at something the activity decides by facts of its own. The order of
     #: events can differ when a lost turn runs again, so nothing that depends on it is hashed.

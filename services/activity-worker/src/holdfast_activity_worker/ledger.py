@@ -79,7 +79,7 @@ class Ledger:
         step = implementation.activity.name
         retrying = Retrying(
             retry=retry_if_exception(is_away),
-            wait=wait_exponential_jitter(initial=0.05, max=1.0, jitter=0.05),
+            wait=wait_exponential_jitter(multiplier=0.05, max=1.0, jitter=0.05),
             stop=stop_after_delay(self._patience_seconds),
             before_sleep=_tell,
             reraise=True,
@@ -167,7 +167,7 @@ class _Attempt(Generic[C, R]):
         if stored is not None:
             self._end("repeated")
             return stored
-        work = Work(self._session.connection)
+        work = Work(self._session.connection, consumes=set(self._command.consumed_events))
         result = perform(work)
         self._commit(work, result)
         return result

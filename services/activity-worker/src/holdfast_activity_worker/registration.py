@@ -11,6 +11,7 @@ from holdfast_activity_worker.ledger import Ledger
 from holdfast_activity_worker.work import Implementation
 from holdfast_contracts.core import EffectKey
 from holdfast_contracts.errors import PermanentError
+from holdfast_servicekit.runtime import sdk_logs
 
 EngineActivity = Callable[[WorkflowActivityContext, Any], dict[str, Any]]
 
@@ -41,6 +42,7 @@ def build_runtime(
     runtime = WorkflowRuntime(
         host="127.0.0.1",
         port=str(port),
+        logger_options=sdk_logs(),
         maximum_concurrent_activity_work_items=threads,
         maximum_thread_pool_workers=threads,
     )

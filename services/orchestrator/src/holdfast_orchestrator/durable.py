@@ -62,6 +62,8 @@ class Run:
     closed: bool = False
     continued: bool = False
     taken: list[str] = field(default_factory=list)
+    #: Events that were taken and that no effect has consumed yet, by the ledger's word.
+    unrecorded: list[str] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -109,7 +111,13 @@ def call_all(
     waiting = list(range(len(commands)))
     while waiting:
         yield from _gate(run)
-        tasks = [_schedule(run, activity, commands[index]) for index in waiting]
+        # The first effect after an event is the one that consumes it.
+        consumed = tuple(run.unrecorded)
+        first = waiting[0]
+        tasks = [
+            _schedule(run, activity, commands[index], consumed if index == first else ())
+            for index in waiting
+        ]
         try:
             yield when_all(tasks)
         except TaskFailedError:
@@ -120,6 +128,8 @@ def call_all(
             if not task.is_failed:
                 outcomes[index] = output.validate_python(task.get_result())
                 run.closed = run.closed or commands[index].closes_run
+                if index == first:
+                    run.unrecorded = [event for event in run.unrecorded if event not in consumed]
                 continue
             failure = task.get_exception()
             if not isinstance(failure, TaskFailedError):
@@ -180,14 +190,9 @@ def call_children(run: Run, workflow: Workflow[In, Out], inputs: Iterable[In]) -
     return [output.validate_python(result) for result in results]
 
 
-def close(run: Run, number: int = 0, consumed_event: str | None = None) -> Steps[None]:
+def close(run: Run, number: int = 0) -> Steps[None]:
     """Close the run in the ledger: from now on its keys only hand back stored results."""
-    command = CloseRun(
-        key=run.key(CLOSE_RUN, number),
-        instance=run.id,
-        closes_run=True,
-        consumed_event=consumed_event,
-    )
+    command = CloseRun(key=run.key(CLOSE_RUN, number), instance=run.id, closes_run=True)
     try:
         yield from call(run, CLOSE_RUN, command, until_done=True)
     except TaskFailedError:
@@ -195,10 +200,11 @@ def close(run: Run, number: int = 0, consumed_event: str | None = None) -> Steps
         run.closed = True
 
 
-def _schedule(run: Run, activity: Activity[Any, Any], command: Command) -> Task[Any]:
-    return run.ctx.call_activity(
-        activity.name, input=command.model_dump(mode="json"), app_id=run.worker_app_id
-    )
+def _schedule(
+    run: Run, activity: Activity[Any, Any], command: Command, consumed: tuple[str, ...]
+) -> Task[Any]:
+    payload = command.model_dump(mode="json") | {"consumed_events": list(consumed)}
+    return run.ctx.call_activity(activity.name, input=payload, app_id=run.worker_app_id)
 
 
 def _checkpoint(run: Run) -> Steps[None]:
@@ -239,4 +245,5 @@ def _take(run: Run, data: object) -> RaisedEvent | None:
     if raised.event_id in run.taken:
         return None
     run.taken.append(raised.event_id)
+    run.unrecorded.append(raised.event_id)
     return raised

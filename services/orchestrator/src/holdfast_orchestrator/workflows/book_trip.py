@@ -33,7 +33,7 @@ from holdfast_contracts.book_trip import (
     TripOutcome,
 )
 from holdfast_contracts.core import CANCEL, Activity, Cancellation
-from holdfast_orchestrator.durable import Run, Steps, call, close, poll_event
+from holdfast_orchestrator.durable import Run, Steps, call, poll_event
 from holdfast_orchestrator.engine import TaskFailedError
 
 
@@ -62,7 +62,7 @@ def book_trip(run: Run, trip: BookTripInput) -> Steps[BookTripOutput]:
         for step in _STEPS:
             cancel = poll_event(run, CANCEL)
             if cancel is not None:
-                yield from _undo(run, registered, cancel.event_id)
+                yield from _undo(run, registered)
                 reason = Cancellation.model_validate(cancel.data).reason
                 return BookTripOutput(outcome=TripOutcome.CANCELLED, reason=reason)
             registered.append(step)
@@ -80,17 +80,13 @@ def book_trip(run: Run, trip: BookTripInput) -> Steps[BookTripOutput]:
     return BookTripOutput(outcome=TripOutcome.BOOKED, bookings=tuple(bookings))
 
 
-def _undo(run: Run, registered: list[_Step], consumed_event: str | None = None) -> Steps[None]:
+def _undo(run: Run, registered: list[_Step]) -> Steps[None]:
     """Undo what was registered, newest first, each until it succeeds; the last closes the run."""
-    if not registered:
-        yield from close(run, consumed_event=consumed_event)
     for step in reversed(registered):
-        last = step is registered[0]
         command = step.undo_command(
             key=run.key(step.undo),
             instance=run.id,
-            closes_run=last,
-            consumed_event=consumed_event if last else None,
+            closes_run=step is registered[0],
             undoes=run.key(step.activity),
         )
         yield from call(run, step.undo, command, until_done=True)
