@@ -69,7 +69,7 @@ types: setup ## check types (mypy, strict)
 	@.venv/bin/mypy
 
 .PHONY: unit
-unit: setup ## run the unit tests: no process, no network, seconds
+unit: setup ## run the unit tests: no stack, no network, about a minute
 	@$(PY) -m pytest tests/unit $(ARGS)
 
 .PHONY: integration

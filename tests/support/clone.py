@@ -16,8 +16,10 @@ def packages() -> list[Path]:
 
 def files() -> list[Path]:
     """Return every file that belongs to the repository, committed or about to be."""
+    # A checkout that another user made is as good a tree to read as one's own.
+    git = ("git", "-c", "safe.directory=*")
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         text=True,
