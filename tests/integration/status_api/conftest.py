@@ -6,30 +6,21 @@ import httpx
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from tests.integration.status_api.service import Database, Service
+from tests.integration.status_api.service import Service, migrated_database
+from tests.support.postgres import Database
 
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    server = Database(tmp_path_factory.mktemp("status-api-database"))
-    try:
-        server.start()
-        server.create()
+    with migrated_database(tmp_path_factory.mktemp("status-api-database")) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="session")
 def quiet_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Give a database that only the test at hand uses, and may crash."""
-    server = Database(tmp_path_factory.mktemp("quiet-database"))
-    try:
-        server.start()
-        server.create()
+    with migrated_database(tmp_path_factory.mktemp("quiet-database")) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +43,6 @@ def lone_api(service: Service) -> Iterator[httpx.Client]:
 @pytest.fixture
 def rows(database: Database) -> Iterator[Engine]:
     """Give the database as its superuser sees it."""
-    engine = create_engine(database.url())
+    engine = create_engine(database.url("postgres"))
     yield engine
     engine.dispose()

@@ -7,27 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
-from sqlalchemy import URL
-from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from holdfast_local import postgres
-from holdfast_local.folders import StackFolder, repository
-from holdfast_local.identity import Secrets
+from tests.support.postgres import Database, running_database
+from tests.support.waiting import eventually
 
-_PASSWORDS = Secrets("superuser", "owner", "worker", "status", "dapr", "token")
 _STOP_SECONDS = 30
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """Return the condition's first truthy value; fail when there is none in time."""
-    return Retrying(
-        retry=retry_if_not_result(bool), wait=wait_fixed(0.05), stop=stop_after_delay(seconds)
-    )(condition)
 
 
 def free_port() -> int:
@@ -38,59 +27,29 @@ def free_port() -> int:
     return port
 
 
-class Database:
-    """A PostgreSQL server of our own, with Holdfast's roles and both services' schemas."""
-
-    def __init__(self, root: Path) -> None:
-        self._folder = StackFolder(root, "status-api-tests")
-        self._folder.create()
-        self.port = free_port()
-        self._cluster = postgres.prepare(self._folder, self.port, _PASSWORDS.postgres)
-        self._server: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the server and return when it answers."""
-        with self._folder.log("postgres").open("ab") as log:
-            self._server = subprocess.Popen(
-                self._cluster.command, cwd="/", user=self._cluster.account, stdout=log, stderr=log
-            )
-        postgres.wait_until_it_answers(self._cluster, _PASSWORDS.postgres, seconds=60)
-
-    def create(self) -> None:
-        """Make roles and schemas, with the services' own migrations."""
-        script = repository() / "components" / "postgresql" / "roles.sql"
-        postgres.create_roles(self._cluster, script, _PASSWORDS)
+@contextmanager
+def migrated_database(folder: Path) -> Iterator[Database]:
+    """Run a server with the schemas of both services until the block ends."""
+    with running_database(folder) as database:
         for package in ("holdfast_activity_worker", "holdfast_status_api"):
-            self.migrate(package)
+            migrate(database, package)
+        yield database
 
-    def migrate(self, package: str) -> None:
-        """Run a service's ``migrate`` as the owner of the schemas."""
-        environment = {
-            "HOLDFAST_MIGRATION_DATABASE_URL": self.url("holdfast_owner", "owner"),
-            "HOLDFAST_APP_ID": "migrate",
-        }
-        subprocess.run(
-            [sys.executable, "-m", package, "migrate"], env=os.environ | environment, check=True
-        )
 
-    def crash(self) -> None:
-        """Kill the server, as a power cut would."""
-        if self._server is None:
-            return
-        self._server.send_signal(signal.SIGQUIT)
-        self._server.wait(timeout=_STOP_SECONDS)
-        self._server = None
+def migrate(database: Database, package: str) -> None:
+    """Run a service's ``migrate`` as the owner of the schemas."""
+    environment = {
+        "HOLDFAST_MIGRATION_DATABASE_URL": database.url("owner"),
+        "HOLDFAST_APP_ID": "migrate",
+    }
+    subprocess.run(
+        [sys.executable, "-m", package, "migrate"], env=os.environ | environment, check=True
+    )
 
-    def remove(self) -> None:
-        """End the server and delete its data."""
-        self.crash()
-        postgres.remove(self._folder)
 
-    def url(self, user: str = postgres.SUPERUSER, password: str = _PASSWORDS.postgres) -> str:
-        """Return the URL of the database for a role."""
-        return URL.create(
-            "postgresql+psycopg", user, password, "127.0.0.1", self.port, postgres.DATABASE
-        ).render_as_string(hide_password=False)
+def crash(database: Database) -> None:
+    """End the server at once, as a power cut would; its data has to be recovered."""
+    database.stop(signal.SIGQUIT)
 
 
 class Service:
@@ -106,7 +65,7 @@ class Service:
             "HOLDFAST_APP_ID": "status-api",
             "HOLDFAST_HOST": "127.0.0.1",
             "HOLDFAST_PORT": str(self.port),
-            "HOLDFAST_DATABASE_URL": database.url("holdfast_status", "status"),
+            "HOLDFAST_DATABASE_URL": database.url("status"),
             # Nobody listens there: what is accepted has to wait.
             "DAPR_HTTP_PORT": str(free_port()),
             "PROMETHEUS_MULTIPROC_DIR": str(log.parent / f"metrics-{self.port}"),
@@ -124,7 +83,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_until(self._answers, seconds=30)
+        eventually("the status API answers", self._answers, seconds=30)
 
     def stop(self) -> int:
         """Ask it to end; return its exit status."""

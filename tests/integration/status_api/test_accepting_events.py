@@ -11,7 +11,8 @@ from sqlalchemy import Engine, text
 
 from holdfast_contracts.agreements import event_lock
 from tests.integration.status_api.asking import APPROVAL, ORDER, TRIP, accepted, problem
-from tests.integration.status_api.service import Database, wait_until
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 
 def decide(rows: Engine, instance: str, event_id: str | None = None) -> None:
@@ -142,7 +143,7 @@ def test_acceptance_waits_for_a_decision_that_is_being_made(
             {"name": event_lock(run)},
         )
         answer = other.submit(lone_api.post, f"/runs/{run}/events/human_approval", json=APPROVAL)
-        wait_until(lambda: _someone_waits_for_a_lock(rows))
+        eventually("the API waits", lambda: _someone_waits_for_a_lock(rows))
         deciding.execute(
             text(
                 "INSERT INTO work.decisions (instance, verdict, by, comment, key)"

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from tests.integration.status_api.asking import APPROVAL, ORDER, accepted, problem
-from tests.integration.status_api.service import Database, Service, wait_until
+from tests.integration.status_api.service import Service, crash, migrate
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_nothing_is_accepted_while_postgresql_is_down_and_all_goes_on_when_it_is
 ) -> None:
     before = accepted(own_api, "request_escalation", ORDER)
     header = {"Idempotency-Key": "tried-on-a-bad-day"}
-    quiet_database.crash()
+    crash(quiet_database)
     try:
         for refused in (
             own_api.post("/workflows/task_chain", json=1, headers=header),
@@ -55,7 +57,8 @@ def test_nothing_is_accepted_while_postgresql_is_down_and_all_goes_on_when_it_is
         assert "database" in unready.json()["missing"]
     finally:
         quiet_database.start()
-    answer = wait_until(lambda: _accepted(own_api, header))
+    answer = eventually("a run is accepted again", lambda: _accepted(own_api, header))
+    assert answer is not None
     assert own_api.get(answer.headers["Location"]).json()["state"] == "PENDING"
     assert own_api.get(f"/status/{before}").status_code == 200
     approval = own_api.post(f"/runs/{before}/events/human_approval", json=APPROVAL)
@@ -87,7 +90,7 @@ def test_the_api_ends_in_order_when_it_is_asked_to(own_service: Service) -> None
 
 
 def test_migrations_run_twice_change_nothing(quiet_database: Database) -> None:
-    quiet_database.migrate("holdfast_status_api")
+    migrate(quiet_database, "holdfast_status_api")
 
 
 def test_metrics_count_requests_by_route_for_all_processes_together(

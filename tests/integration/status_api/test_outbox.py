@@ -18,17 +18,18 @@ from holdfast_status_api.outbox import Events, Starts
 from holdfast_status_api.receipts import accept_event
 from holdfast_status_api.states import State
 from tests.integration.status_api.asking import TRIP
-from tests.integration.status_api.service import Database, wait_until
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
 def outbox(quiet_database: Database) -> Iterator[Engine]:
     """Give the API's own view of a database in which nothing waits."""
-    owner = create_engine(quiet_database.url())
+    owner = create_engine(quiet_database.url("postgres"))
     with owner.begin() as connection:
         connection.execute(text("TRUNCATE status.events, status.runs, status.requests"))
     owner.dispose()
-    engine = create_engine(quiet_database.url("holdfast_status", "status"))
+    engine = create_engine(quiet_database.url("status"))
     yield engine
     engine.dispose()
 
@@ -83,7 +84,7 @@ def test_rows_of_a_dispatcher_that_died_are_taken_over_with_the_attempt_counted(
     (claim,) = Starts(outbox, "dead").claim(10)
     assert (claim.id, claim.attempts_before) == (run, 0)
     heir = Starts(outbox, "heir")
-    (taken,) = wait_until(lambda: heir.claim(10), seconds=8)
+    (taken,) = eventually("the lease has ended", lambda: heir.claim(10), seconds=8)
     assert (taken.id, taken.attempts_before) == (run, 1)
 
 
@@ -110,7 +111,7 @@ def test_a_row_that_failed_waits_and_comes_again(outbox: Engine) -> None:
     (claim,) = box.claim(10)
     box.put_off(claim, "the orchestrator is away")
     assert box.claim(10) == []
-    (again,) = wait_until(lambda: box.claim(10), seconds=5)
+    (again,) = eventually("the row is due again", lambda: box.claim(10), seconds=5)
     assert (again.id, again.attempts_before) == (run, 1)
     assert box.backlog().depth == 1
 

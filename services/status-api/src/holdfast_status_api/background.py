@@ -22,9 +22,11 @@ class Background:
         owner = f"{settings.process_name}/{uuid.uuid4().hex}"
         starts, events = Starts(engine, owner), Events(engine, owner)
         concurrency = settings.dispatch_concurrency
+        to_runs = Dispatcher(events, orchestrator, concurrency)
+        # What waits for a run can go when the run was started.
         self._dispatchers = (
-            Dispatcher(starts, orchestrator, concurrency),
-            Dispatcher(events, orchestrator, concurrency),
+            Dispatcher(starts, orchestrator, concurrency, arrived=to_runs.wake),
+            to_runs,
         )
         self._refresher = Refresher(RunIndex(engine), orchestrator, (starts, events))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -42,8 +43,15 @@ _log = structlog.get_logger()
 class Dispatcher:
     """A thread that claims rows of one outbox and a few that send them."""
 
-    def __init__(self, outbox: Outbox, orchestrator: Orchestrator, concurrency: int) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        orchestrator: Orchestrator,
+        concurrency: int,
+        arrived: Callable[[], None] = lambda: None,
+    ) -> None:
         self._outbox = outbox
+        self._arrived = arrived
         self._orchestrator = orchestrator
         self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"send-{outbox.name}")
@@ -155,6 +163,7 @@ class Dispatcher:
             return "lease lost"
         self._go_on()
         self._outbox.done(claim)
+        self._arrived()
         return "done"
 
     def _pause(self) -> None:

@@ -98,13 +98,11 @@ class Outbox(ABC):
 
     def renew(self) -> None:
         """Keep the rows that this process holds."""
-        with self._engine.begin() as connection:
-            connection.execute(self._held().values(next_attempt_at=_in(LEASE_SECONDS)))
+        self._note(self._held().values(next_attempt_at=_in(LEASE_SECONDS)))
 
     def release(self) -> None:
         """Give back the rows that this process holds, for others to take at once."""
-        with self._engine.begin() as connection:
-            connection.execute(self._held().values(next_attempt_at=_now(), claimed_by=None))
+        self._note(self._held().values(next_attempt_at=_now(), claimed_by=None))
 
     def done(self, claim: Claim) -> None:
         """Note that the row has arrived."""
@@ -114,16 +112,15 @@ class Outbox(ABC):
         """Try again soon, the later the more often it failed."""
         grown = _FIRST_RETRY_SECONDS * 2 ** min(claim.attempts_before, 16)
         seconds = min(grown, _LONGEST_RETRY_SECONDS)
-        with self._engine.begin() as connection:
-            connection.execute(
-                self._held()
-                .where(self._key == claim.id)
-                .values(
-                    next_attempt_at=_in(seconds),
-                    claimed_by=None,
-                    last_error=why[:_SHOWN_ERROR_CHARACTERS],
-                )
+        self._note(
+            self._held()
+            .where(self._key == claim.id)
+            .values(
+                next_attempt_at=_in(seconds),
+                claimed_by=None,
+                last_error=why[:_SHOWN_ERROR_CHARACTERS],
             )
+        )
 
     def backlog(self) -> Backlog:
         """Return how much waits here, for all processes together."""
@@ -142,14 +139,17 @@ class Outbox(ABC):
         """Whether nothing else has to come before the row."""
 
     def _settle(self, claim: Claim, when: Column[Any]) -> None:
+        self._note(
+            update(self._table)
+            .where(self._key == claim.id, self._waiting())
+            .values({when.key: _now(), "claimed_by": None, "last_error": None})
+        )
+
+    def _note(self, change: Update) -> None:
         with self._engine.begin() as connection:
-            # Should this get lost, the next attempt finds that the row has arrived.
+            # Should a crash undo it, the next attempt finds out what the state of things is.
             connection.execute(text("SET LOCAL synchronous_commit = off"))
-            connection.execute(
-                update(self._table)
-                .where(self._key == claim.id, self._waiting())
-                .values({when: _now(), "claimed_by": None, "last_error": None})
-            )
+            connection.execute(change)
 
     def _held(self) -> Update:
         return update(self._table).where(self._table.c.claimed_by == self._owner, self._waiting())
@@ -199,12 +199,11 @@ class Events(Outbox):
     def expire_finished(self) -> None:
         """Note of every waiting event of a run that has ended that it came too late."""
         ended = select(runs.c.instance_id).where(runs.c.terminal)
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(events)
-                .where(self._waiting(), events.c.instance_id.in_(ended))
-                .values(expired_at=_now(), claimed_by=None)
-            )
+        self._note(
+            update(events)
+            .where(self._waiting(), events.c.instance_id.in_(ended))
+            .values(expired_at=_now(), claimed_by=None)
+        )
 
     def _waiting(self) -> ColumnElement[bool]:
         return events.c.delivered_at.is_(None) & events.c.expired_at.is_(None)
