@@ -8,7 +8,7 @@ returns, so a lock on ``work.outcomes`` holds it in between.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -90,7 +90,9 @@ class Gate:
         milliseconds = int(LONGEST_HOLD_SECONDS * 1000)
         self._holder.execute(f"SET lock_timeout = {milliseconds}".encode())
         self._holder.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}".encode())
-        self._holder.execute(_LOCK[self._aim])
+        # The settings outlive the transactions in which the gate is closed.
+        self._holder.commit()
+        self._close()
         return self
 
     def __exit__(
@@ -109,25 +111,42 @@ class Gate:
             self._holder.close()
             self._holder = None
 
-    def wait_for(self, run: str, seconds: float) -> Held | None:
-        """Return when a worker stands at the gate with a step of the run, or none in time."""
+    def let_pass(self) -> None:
+        """Let who stands at the gate go on, and close it before anybody can come again.
+
+        The next step of a run takes a round trip through the engine; the lock is asked for at
+        once, and the database serves requests for it in their order.
+        """
+        if self._holder is not None:
+            self._holder.rollback()
+            self._close()
+
+    def wait_for(self, run: str, seconds: float, passed: Collection[str] = ()) -> Held | None:
+        """Return when a worker stands at the gate with a step of the run, or none in time.
+
+        Steps that were let pass before do not count.
+        """
         waiting = Retrying(
             retry=retry_if_not_result(bool),
             stop=stop_after_delay(seconds),
             wait=wait_fixed(0.01),
         )
         try:
-            keys: Sequence[str] = waiting(self._standing, run)
+            keys: Sequence[str] = waiting(self._standing, run, passed)
         except RetryError:
             return None
         return Held(datetime.now(UTC), tuple(keys))
 
-    def _standing(self, run: str) -> list[str]:
+    def _close(self) -> None:
+        assert self._holder is not None, "a gate is used as a context"  # noqa: S101
+        self._holder.execute(_LOCK[self._aim])
+
+    def _standing(self, run: str, passed: Collection[str]) -> list[str]:
         assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
         rows = self._watcher.execute(
             _STANDS[self._aim], {"run": run, "lock": run_lock(run)}
         ).fetchall()
-        return sorted(str(key) for (key,) in rows)
+        return sorted({str(key) for (key,) in rows} - set(passed))
 
 
 def session_names(database_url: str, prefix: str) -> tuple[str, ...]:

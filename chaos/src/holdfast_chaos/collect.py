@@ -10,7 +10,7 @@ from holdfast_chaos.observations import Observations
 from holdfast_chaos.world import Bounds, DeclaredRun, FaultRecord, World
 
 
-def collect(
+def collect(  # noqa: PLR0913 - the parts of a world
     *,
     database_url: str,
     engine: EngineReader,
@@ -18,6 +18,7 @@ def collect(
     observations: Observations,
     faults: Sequence[FaultRecord],
     sample: Sequence[tuple[str, str]] = (),
+    jobs: Sequence[str] | None = None,
     bounds: Bounds | None = None,
 ) -> World:
     """Return the world as it is now. It should be quiet: reading takes several moments."""
@@ -30,6 +31,7 @@ def collect(
         listed=listed,
         observations=observations,
         faults=tuple(faults),
+        jobs=None if jobs is None else tuple(jobs),
         sample=tuple(sample),
         bounds=bounds or Bounds(),
     )

@@ -56,17 +56,24 @@ class Injector:
         plan: FaultPlan,
         aim_at: Callable[[], str],
         then: Callable[[], None] = lambda: None,
+        *,
+        skip: int = 0,
     ) -> FaultRecord:
         """Strike while a run stands right before a commit, or between commit and return.
 
         ``aim_at`` is called when the gate is closed and returns the run to wait for; it may start
-        one. ``then`` is called when the run stands there, before the strike. The victims'
-        sessions are ended before the gate opens, so that nothing that a dead process had sent
-        still commits.
+        one. The run's first ``skip`` steps are let pass. ``then`` is called when the run stands
+        there, before the strike. The victims' sessions are ended before the gate opens, so that
+        nothing that a dead process had sent still commits.
         """
         with Gate(self.database_url, plan.aim) as gate:
             run = aim_at()
             held = gate.wait_for(run, AIM_SECONDS)
+            passed: set[str] = set()
+            for _ in range(skip):
+                passed.update(held.keys if held else ())
+                gate.let_pass()
+                held = gate.wait_for(run, AIM_SECONDS, passed)
             if held is None:
                 return self._missed(plan, run)
             then()

@@ -122,6 +122,8 @@ class World:
     listed: tuple[str, ...]
     observations: Observations
     faults: tuple[FaultRecord, ...] = ()
+    #: Names of the jobs that the scheduler still holds; none: it was not asked.
+    jobs: tuple[str, ...] | None = None
     #: Legs of the sample batch, as shipped.
     sample: tuple[tuple[str, str], ...] = ()
     bounds: Bounds = field(default_factory=Bounds)

@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from holdfast_local.demo import demo
 from holdfast_local.errors import StackError
 from holdfast_local.folders import repository, stacks_of
 from holdfast_local.stack import ProcessInfo, Stack
@@ -80,6 +81,9 @@ def status(
                 _print_urls(stack)
     if any(info.state != "RUNNING" for info in infos):
         raise typer.Exit(1)
+
+
+app.command()(demo)
 
 
 def _stack(name: str) -> Stack:

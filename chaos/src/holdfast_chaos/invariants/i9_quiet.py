@@ -29,6 +29,15 @@ def check(world: World) -> InvariantResult:
     listed = set(world.listed)
     for instance in sorted(set(world.ledger.engine_rows)):
         tally.check(instance in listed, f"{instance}: rows in the state store, in no list of runs")
+    over = {name for name, history in world.histories.items() if history.terminal}
+    for job in world.jobs or ():
+        # A timer that lost a race may outlive its run by a crash; it fires once, into nothing.
+        instance, reminder = _parts(job)
+        orphan = instance in over or instance not in listed
+        tally.check(
+            not orphan or reminder.startswith("timer-"),
+            f"{job}: a job of the scheduler for a run that is over or unknown",
+        )
     for closed in world.ledger.closed_runs:
         late = [
             effect.key
@@ -37,3 +46,9 @@ def check(world: World) -> InvariantResult:
         ]
         tally.check(not late, f"{closed.instance}: effects after it was closed: {late}")
     return tally.result(ID, TITLE)
+
+
+def _parts(job: str) -> tuple[str, str]:
+    """Return run and reminder: ``actorreminder||<ns>||<type>||<run>[::<task>::…]||<reminder>``."""
+    parts = job.split("||")
+    return (parts[3].split("::")[0], parts[4]) if len(parts) > 4 else (job, "")  # noqa: PLR2004

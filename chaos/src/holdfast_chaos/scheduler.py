@@ -1,0 +1,25 @@
+"""Read which jobs the scheduler still holds, from its etcd."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+
+import httpx
+
+_PREFIX = b"dapr/jobs/"
+_AFTER = b"dapr/jobs0"  # the first key that does not begin with the prefix
+
+
+def scheduler_jobs(etcd_url: str) -> tuple[str, ...]:
+    """Return the names of all jobs, through etcd's JSON gateway on its client port."""
+    answer = httpx.post(
+        f"{etcd_url}/v3/kv/range",
+        json={
+            "key": b64encode(_PREFIX).decode(),
+            "range_end": b64encode(_AFTER).decode(),
+            "keys_only": True,
+        },
+        timeout=10,
+    ).raise_for_status()
+    rows = answer.json().get("kvs", [])
+    return tuple(b64decode(row["key"]).decode().removeprefix(_PREFIX.decode()) for row in rows)

@@ -1,0 +1,82 @@
+"""A real job behind a real HTTP endpoint: it works for a while, and says how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+_PATH = "/jobs/nightly-digest"
+_PARTS = 100
+
+
+class DigestJob:
+    """Computes the SHA-256 of a file, unhurried, part by part."""
+
+    def __init__(self, file: Path) -> None:
+        self._content = file.read_bytes()
+        self._done = 0
+        self._digest = hashlib.sha256()
+        self._ended = threading.Event()
+        self._pause_seconds = 0.0
+        self._thread = threading.Thread(target=self._work, name="digest-job", daemon=True)
+
+    def begin(self, seconds: float) -> None:
+        """Start to work; the work takes about so long."""
+        self._pause_seconds = seconds / _PARTS
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give up what is left of the work."""
+        self._ended.set()
+
+    def report(self) -> dict[str, str]:
+        """Say how far the work is, as job endpoints do."""
+        if self._done < _PARTS:
+            return {"status": "running", "detail": f"{self._done} of {_PARTS} parts"}
+        return {"status": "completed", "detail": f"sha256 {self._digest.hexdigest()}"}
+
+    def _work(self) -> None:
+        size = -(-len(self._content) // _PARTS)
+        for part in range(_PARTS):
+            if self._ended.wait(self._pause_seconds):
+                return
+            self._digest.update(self._content[part * size : (part + 1) * size])
+            self._done = part + 1
+
+
+@contextmanager
+def serving(job: DigestJob) -> Iterator[str]:
+    """Serve the job's report on a free loopback port until the block ends; give its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            known = self.path == _PATH
+            body = json.dumps(job.report() if known else {"title": "no such job"}).encode()
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Keep quiet: the live view has the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="job-server", daemon=True
+    )
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}{_PATH}"
+    finally:
+        job.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join()
