@@ -1,0 +1,313 @@
+"""What the API promises, kept on a real stack whose parts come and go."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from holdfast_local.stack import Stack
+from holdfast_status_api.states import State, predecessors
+from tests.integration.status_api.asking import APPROVAL, ORDER, accepted, problem
+from tests.support.runs import state_of, wait_for_end, wait_for_state
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+TRIP = {
+    "traveller": "Ada",
+    "flight": "AMS-JFK",
+    "hotel": "Harbour Hotel",
+    "car": "compact",
+}
+
+
+@contextmanager
+def without(stack: Stack, *names: str) -> Iterator[None]:
+    """Keep processes of the stack down for the block, then bring it back to work."""
+    for name in names:
+        stack.stop(name)
+    try:
+        yield
+    finally:
+        for name in reversed(names):
+            stack.start(name)
+        stack.wait_until_ready()
+
+
+def events_of(api: httpx.Client, run: str) -> list[str]:
+    answer = api.get(f"/runs/{run}/events")
+    assert answer.status_code == 200, answer.text
+    return [event["state"] for event in answer.json()["events"]]
+
+
+def effects(db: Engine, run: str) -> int:
+    with db.connect() as connection:
+        query = text("SELECT count(*) FROM work.effects WHERE instance = :run")
+        return int(connection.scalar(query, {"run": run}) or 0)
+
+
+@pytest.mark.parametrize("away", [("orchestrator",), ("orchestrator-sidecar",)])
+def test_runs_accepted_while_the_orchestrator_is_down_start_when_it_is_back(
+    stack: Stack, api: httpx.Client, away: tuple[str, ...]
+) -> None:
+    with without(stack, *away):
+        runs = [accepted(api, "task_chain", number) for number in range(1, 11)]
+        for run in runs:
+            assert state_of(api, run)["state"] == "PENDING"
+    for number, run in enumerate(runs, start=1):
+        end = wait_for_end(api, run, seconds=60)
+        doubled = 2 * (number + 1)
+        assert end["output"] == [number + 1, doubled, doubled**2]
+
+
+def test_runs_accepted_while_our_own_sidecar_is_down_start_when_it_is_back(
+    stack: Stack, api: httpx.Client
+) -> None:
+    with without(stack, "status-api-sidecar"):
+        run = accepted(api, "task_chain", 1)
+        assert api.get("/healthz").status_code == 200
+        assert list(api.get("/readyz").json()["missing"]) == ["sidecar"]
+    assert wait_for_end(api, run, seconds=60)["output"] == [2, 4, 16]
+
+
+def test_the_api_stays_ready_while_the_orchestrator_is_down(
+    stack: Stack, api: httpx.Client
+) -> None:
+    with without(stack, "orchestrator"):
+        assert api.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("away", [("activity-worker",), ("orchestrator",)])
+def test_an_approval_accepted_while_nobody_can_take_it_is_consumed_when_they_are_back(
+    stack: Stack, api: httpx.Client, away: tuple[str, ...]
+) -> None:
+    run = accepted(api, "request_escalation", ORDER)
+    wait_for_state(api, run, "RUNNING")
+    with without(stack, *away):
+        answer = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
+        assert answer.status_code == 202
+        assert events_of(api, run)[0] in {"pending", "delivered"}
+    assert wait_for_end(api, run, seconds=60)["output"]["verdict"] == "approved"
+    assert events_of(api, run) == ["consumed"]
+
+
+def test_an_event_accepted_before_its_run_was_started_is_consumed(
+    stack: Stack, api: httpx.Client
+) -> None:
+    with without(stack, "orchestrator"):
+        run = accepted(api, "request_escalation", ORDER)
+        answer = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
+        assert answer.status_code == 202
+    assert wait_for_end(api, run, seconds=60)["output"]["verdict"] == "approved"
+    assert events_of(api, run) == ["consumed"]
+
+
+def test_of_two_approvals_the_first_counts_and_a_third_after_the_decision_is_a_409(
+    stack: Stack, api: httpx.Client
+) -> None:
+    with without(stack, "orchestrator"):
+        run = accepted(api, "request_escalation", ORDER)
+        path = f"/runs/{run}/events/human_approval"
+        for approved, name in ((False, "Grace"), (True, "Ada")):
+            answer = api.post(path, json={"approved": approved, "by": name})
+            assert answer.status_code == 202
+    end = wait_for_end(api, run, seconds=60)
+    assert (end["output"]["verdict"], end["output"]["by"]) == ("rejected", "Grace")
+    problem(api.post(path, json=APPROVAL), 409)
+    eventually("the second approval expires", lambda: events_of(api, run)[1] == "expired")
+    assert events_of(api, run)[0] == "consumed"
+
+
+def test_an_event_to_a_finished_run_is_a_409(api: httpx.Client) -> None:
+    run = accepted(api, "request_escalation", {"amount": 5})
+    wait_for_end(api, run)
+    problem(api.post(f"/runs/{run}/events/human_approval", json=APPROVAL), 409)
+    trip = accepted(api, "book_trip", TRIP)
+    wait_for_end(api, trip)
+    problem(api.post(f"/runs/{trip}/events/cancel", json={}), 409)
+
+
+@pytest.mark.parametrize(("document", "state"), [(1, "COMPLETED"), (-1, "FAILED")])
+def test_an_id_of_a_finished_run_is_a_409_and_the_run_untouched(
+    api: httpx.Client, db: Engine, document: int, state: str
+) -> None:
+    run = accepted(api, "task_chain", document)
+    end = wait_for_end(api, run)
+    assert end["state"] == state
+    before = effects(db, run)
+    problem(api.post("/workflows/task_chain", params={"instance_id": run}, json=5), 409)
+    assert state_of(api, run) == end
+    assert effects(db, run) == before
+
+
+def test_an_id_of_a_running_run_is_a_409_and_the_run_goes_on(api: httpx.Client) -> None:
+    run = accepted(api, "request_escalation", ORDER)
+    wait_for_state(api, run, "RUNNING")
+    query = {"instance_id": run}
+    problem(api.post("/workflows/request_escalation", params=query, json={"amount": 1}), 409)
+    assert api.post(f"/runs/{run}/events/human_approval", json=APPROVAL).status_code == 202
+    assert wait_for_end(api, run)["output"] == {
+        "verdict": "approved",
+        "by": "Grace",
+        "amount": 5000.0,
+    }
+
+
+def test_a_start_whose_answer_was_lost_is_not_made_again(
+    stack: Stack, api: httpx.Client, db: Engine
+) -> None:
+    run = accepted(api, "task_chain", 1)
+    end = wait_for_end(api, run)
+    engine = f"{stack.orchestrator_url}/instances/{run}"
+    token = {"dapr-api-token": stack.identity.secrets.app_token}
+    before = httpx.get(engine, headers=token).json()
+    with db.begin() as connection:
+        # What a dispatcher leaves that was killed between the engine's answer and its own note.
+        connection.execute(
+            text(
+                "UPDATE status.requests SET dispatched_at = NULL, attempts = 1,"
+                " next_attempt_at = clock_timestamp() WHERE instance_id = :run"
+            ),
+            {"run": run},
+        )
+
+    def noted() -> bool:
+        with db.connect() as connection:
+            query = "SELECT dispatched_at FROM status.requests WHERE instance_id = :run"
+            return connection.scalar(text(query), {"run": run}) is not None
+
+    eventually("the dispatcher finds that the run is there", noted)
+    assert httpx.get(engine, headers=token).json() == before
+    assert state_of(api, run) == end
+
+
+def test_the_last_state_is_served_as_stale_while_the_orchestrator_cannot_be_asked(
+    stack: Stack, api: httpx.Client
+) -> None:
+    run = accepted(api, "request_escalation", ORDER)
+    finished = accepted(api, "task_chain", 1)
+    wait_for_state(api, run, "RUNNING")
+    end = wait_for_end(api, finished)
+    with without(stack, "orchestrator"):
+        seen = eventually("the API notices", lambda: _stale(api, run))
+        assert seen is not None
+        assert seen["state"] == "RUNNING"
+        assert state_of(api, finished) == end
+    eventually("the API sees the engine again", lambda: not state_of(api, run)["stale"])
+
+
+def test_the_index_learns_of_an_end_that_nobody_asks_for(api: httpx.Client, db: Engine) -> None:
+    run = accepted(api, "task_chain", 1)
+
+    def indexed() -> bool:
+        with db.connect() as connection:
+            query = "SELECT state FROM status.runs WHERE instance_id = :run"
+            return bool(connection.scalar(text(query), {"run": run}) == "COMPLETED")
+
+    eventually("the refresher has seen the end", indexed, seconds=20)
+
+
+def test_a_cancelled_trip_is_shown_as_cancelled(stack: Stack, api: httpx.Client) -> None:
+    with without(stack, "activity-worker"):
+        run = accepted(api, "book_trip", TRIP)
+        wait_for_state(api, run, "RUNNING")
+        answer = api.post(f"/runs/{run}/events/cancel", json={"reason": "changed my mind"})
+        assert answer.status_code == 202
+        eventually("the engine has the event", lambda: events_of(api, run) == ["delivered"])
+    end = wait_for_end(api, run, seconds=60)
+    assert (end["state"], end["output"]["outcome"]) == ("CANCELLED", "cancelled")
+    assert events_of(api, run) == ["consumed"]
+
+
+def test_a_failed_run_is_a_200_with_its_failure(api: httpx.Client) -> None:
+    run = accepted(api, "task_chain", -1)
+    end = wait_for_end(api, run)
+    assert end["state"] == "FAILED"
+    assert "step2" in end["failure"]["message"]
+    assert end["output"] is None
+
+
+def test_runs_accepted_right_before_a_sigkill_of_the_api_run_to_their_end(
+    stack: Stack, api: httpx.Client, db: Engine
+) -> None:
+    runs = [accepted(api, "task_chain", number) for number in range(1, 21)]
+    assert stack.kill("status-api")
+    stack.wait_until_ready()
+    for run in runs:
+        assert wait_for_end(api, run, seconds=60)["state"] == "COMPLETED"
+        assert effects(db, run) == 3
+
+
+def test_postgresql_down_is_a_503_and_all_goes_on_when_it_is_back(
+    stack: Stack, api: httpx.Client
+) -> None:
+    run = accepted(api, "batch_processing", 100)
+    wait_for_state(api, run, "RUNNING")
+    with without(stack, "postgres"):
+        refused = api.post("/workflows/task_chain", json=1)
+        problem(refused, 503)
+        assert int(refused.headers["Retry-After"]) >= 1
+        problem(api.get(f"/status/{run}"), 503)
+    later = accepted(api, "task_chain", 1)
+    assert wait_for_end(api, later)["output"] == [2, 4, 16]
+    assert wait_for_end(api, run)["output"]["count"] == 100
+
+
+def test_no_observer_sees_a_status_go_back_or_vanish_while_processes_are_killed(
+    stack: Stack, api: httpx.Client
+) -> None:
+    runs = [accepted(api, "task_chain", number) for number in range(1, 31)]
+    runs += [accepted(api, "batch_processing", 65)]
+    seen: dict[str, list[State]] = {run: [] for run in runs}
+    ended = threading.Event()
+    faults: list[str] = []
+
+    def observe() -> None:
+        with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as client:
+            while not ended.is_set():
+                for run in runs:
+                    answer = client.get(f"/status/{run}")
+                    if answer.status_code != 200:
+                        faults.append(f"{run}: {answer.status_code} {answer.text}")
+                        continue
+                    state = State(answer.json()["state"])
+                    before = seen[run][-1] if seen[run] else State.PENDING
+                    if state is not before and before not in predecessors(state):
+                        faults.append(f"{run}: {before} then {state}")
+                    seen[run].append(state)
+
+    observer = threading.Thread(target=observe)
+    observer.start()
+    try:
+        for name in ("orchestrator", "orchestrator-sidecar", "status-api-sidecar"):
+            assert stack.kill(name)
+            stack.wait_until_ready()
+        for run in runs:
+            assert wait_for_end(api, run)["state"] == "COMPLETED"
+    finally:
+        ended.set()
+        observer.join()
+    assert faults == []
+    assert all(states for states in seen.values())
+
+
+def test_one_idempotency_key_starts_one_run_on_the_engine(api: httpx.Client, db: Engine) -> None:
+    header = {"Idempotency-Key": uuid.uuid4().hex}
+    runs = {
+        api.post("/workflows/task_chain", json=3, headers=header).json()["instance_id"]
+        for _ in range(5)
+    }
+    (run,) = runs
+    assert wait_for_end(api, run)["output"] == [4, 8, 64]
+    assert effects(db, run) == 3
+
+
+def _stale(api: httpx.Client, run: str) -> dict[str, object] | None:
+    status = state_of(api, run)
+    return status if status["stale"] else None
