@@ -40,6 +40,7 @@ class BuildView:
         self._label = ""
         self._unit = ""
         self._done = 0
+        self._total: int | None = None
         self._started = self._spoke = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -63,7 +64,7 @@ class BuildView:
         if self._task is not None:
             self._bars.remove_task(self._task)
         self._task = self._bars.add_task(label, total=total, unit=unit)
-        self._label, self._unit, self._done = label, unit, 0
+        self._label, self._unit, self._done, self._total = label, unit, 0, total
         self._started = self._spoke = time.monotonic()
 
     def advance(self) -> None:
@@ -74,7 +75,8 @@ class BuildView:
         now = time.monotonic()
         if not self._console.is_terminal and now - self._spoke >= _QUIET_SECONDS:
             self._spoke = now
-            self.say(f"  {self._label}: {self._done} {self._unit}, {now - self._started:.0f} s")
+            done = f"{self._done} of {self._total}" if self._total else str(self._done)
+            self.say(f"  {self._label}: {done} {self._unit}, {now - self._started:.0f} s")
 
     def end(self, text: str) -> None:
         """Take the stage's bar away and say what came of it, and in how long."""
