@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import psycopg
+from psycopg import sql
 
 from holdfast_local import postgres
 from holdfast_local.folders import StackFolder, repository
@@ -20,48 +21,71 @@ from holdfast_local.identity import Secrets
 _START_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Database:
-    """A running server with the project's roles and schemas, and nothing in them yet."""
+    """A server with the project's roles and schemas, and nothing in them yet."""
 
     cluster: postgres.Cluster
     secrets: Secrets
-    #: The process; a test may kill it.
-    process: subprocess.Popen[bytes]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
 
-    def url(self, role: str) -> str:
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.cluster.command,
+                user=self.cluster.account,
+                extra_groups=[],
+                cwd="/",
+                stdout=log,
+                stderr=log,
+            )
+        postgres.wait_until_it_answers(self.cluster, self.secrets.postgres, seconds=_START_SECONDS)
+
+    def stop(self, with_signal: signal.Signals = signal.SIGINT) -> None:
+        """End the server; by default fast, which does not wait for sessions."""
+        if self.process is not None:
+            self.process.send_signal(with_signal)
+            self.process.wait(timeout=_START_SECONDS)
+            self.process = None
+
+    def url(self, role: str, name: str = postgres.DATABASE) -> str:
         """Return the SQLAlchemy URL of ``owner``, ``worker``, ``status`` or ``postgres``."""
         user = role if role == postgres.SUPERUSER else f"holdfast_{role}"
-        address = f"127.0.0.1:{self.cluster.port}/{postgres.DATABASE}"
+        address = f"127.0.0.1:{self.cluster.port}/{name}"
         return f"postgresql+psycopg://{user}:{getattr(self.secrets, role)}@{address}"
 
-    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+    def create(self, name: str) -> None:
+        """Make one more database, with the schemas that the owner's migrations need."""
+        with self.connect() as server:
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with self.connect(name) as fresh:
+            for schema in ("work", "ledger", "status"):
+                fresh.execute(f"CREATE SCHEMA {schema} AUTHORIZATION holdfast_owner".encode())
+                fresh.execute(f"GRANT USAGE ON SCHEMA {schema} TO holdfast_worker".encode())
+
+    def connect(self, name: str = postgres.DATABASE) -> psycopg.Connection[tuple[object, ...]]:
         """Return a session of the superuser, in autocommit."""
-        conninfo = self.cluster.conninfo(self.secrets.postgres)
+        conninfo = self.cluster.conninfo(self.secrets.postgres, database=name)
         return psycopg.connect(conninfo, autocommit=True)
 
 
 @contextmanager
 def running_database(folder: Path) -> Iterator[Database]:
     """Run a server on a free port until the block ends."""
-    port = _free_port()
     secrets = Secrets(**{field.name: token_hex(16) for field in fields(Secrets)})
     stack = StackFolder(folder, "database")
     stack.create()
-    cluster = postgres.prepare(stack, port, secrets.postgres)
-    log = stack.log("postgres").open("wb")
-    process = subprocess.Popen(
-        cluster.command, user=cluster.account, extra_groups=[], cwd="/", stdout=log, stderr=log
-    )
+    cluster = postgres.prepare(stack, _free_port(), secrets.postgres)
+    database = Database(cluster, secrets, stack.log("postgres"))
     try:
-        postgres.wait_until_it_answers(cluster, secrets.postgres, seconds=_START_SECONDS)
+        database.start()
         script = repository() / "components" / "postgresql" / "roles.sql"
         postgres.create_roles(cluster, script, secrets)
-        yield Database(cluster, secrets, process)
+        yield database
     finally:
-        process.send_signal(signal.SIGINT)  # fast: does not wait for sessions
-        process.wait(timeout=_START_SECONDS)
-        log.close()
+        database.stop()
         postgres.remove(stack)
 
 

@@ -17,7 +17,7 @@ The rows of 1 and 5 do not wait for the disk: the log's order keeps an attempt b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic
 
 import structlog
@@ -150,7 +150,7 @@ class _Attempt(Generic[C, R]):
         self._id = _row(start)[0]
         stored = self._stored(_row(look))
         if stored is not None:
-            self._end("repeated")
+            self._repeat()
             return stored
         seen = observe(self._command)
         return self._once(lambda _work: seen)
@@ -165,7 +165,7 @@ class _Attempt(Generic[C, R]):
             self._id = _row(start)[0]
         stored = self._stored(_row(look))
         if stored is not None:
-            self._end("repeated")
+            self._repeat()
             return stored
         work = Work(self._session.connection, consumes=set(self._command.consumed_events))
         result = perform(work)
@@ -208,8 +208,7 @@ class _Attempt(Generic[C, R]):
     def _commit(self, work: Work, result: R) -> None:
         values = {**self._values, "attempt": self._id, "result": result.model_dump_json()}
         with self._session.flight() as flight:
-            for event_id in sorted(work.consumes):
-                flight.send(sql.CONSUME_EVENT, {**values, "event_id": event_id})
+            self._consume(flight, work.consumes)
             if self._closes_run:
                 flight.send(sql.CLOSE_RUN, values)
             for forbidden in work.forbids:
@@ -222,6 +221,19 @@ class _Attempt(Generic[C, R]):
             flight.send(sql.END_ATTEMPT, self._outcome("committed"))
         self._metrics.effects.labels(self._activity.name).inc()
         self._count("committed")
+
+    def _repeat(self) -> None:
+        """Leave the effect, but take the events: a turn that was lost had not seen them."""
+        with self._session.flight() as flight:
+            self._consume(flight, self._command.consumed_events)
+            flight.send(sql.COMMIT)
+            flight.commit_here()
+            flight.send(sql.END_ATTEMPT, self._outcome("repeated"))
+        self._count("repeated")
+
+    def _consume(self, flight: Flight, event_ids: Iterable[str]) -> None:
+        for event_id in sorted(event_ids):
+            flight.send(sql.CONSUME_EVENT, {**self._values, "event_id": event_id})
 
     def _end(self, outcome: str, error: Exception | None = None) -> None:
         """Give up the transaction, if one is open, and record how the attempt ended."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import structlog
 from cloudevents.core.bindings.http import to_structured_event
 from cloudevents.core.v1.event import CloudEvent
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_activity_worker.metrics import WorkerMetrics
@@ -44,6 +44,16 @@ _BACKLOG = text("""
            coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) AS oldest
     FROM work.notifications WHERE delivered_at IS NULL
 """)
+
+
+class Notification(NamedTuple):
+    """A row of the outbox that is due."""
+
+    id: str
+    instance: str
+    kind: str
+    payload: dict[str, Any]
+    created_at: datetime
 
 
 class Outbox:
@@ -93,7 +103,7 @@ class Outbox:
             row = connection.execute(_CLAIM).one_or_none()
             if row is None:
                 return False
-            error = self._post(self._url, row)
+            error = self._post(self._url, Notification(*row))
             if error is None:
                 connection.execute(_DELIVERED, {"id": row.id})
             else:
@@ -126,9 +136,9 @@ class Outbox:
                     _log.warning("outbox cannot be read", error=reason)
                 said = reason
 
-    def _post(self, url: str, row: Row[Any]) -> str | None:
+    def _post(self, url: str, notification: Notification) -> str | None:
         """Return what went wrong, or ``None``."""
-        message = to_structured_event(cloud_event(row, self._source))
+        message = to_structured_event(cloud_event(notification, self._source))
         try:
             answer = self._client.post(url, content=message.body, headers=message.headers)
         except httpx.HTTPError as error:
@@ -136,17 +146,16 @@ class Outbox:
         return None if answer.is_success else f"the webhook answered {answer.status_code}"
 
 
-def cloud_event(row: Row[Any], source: str) -> CloudEvent:
+def cloud_event(notification: Notification, source: str) -> CloudEvent:
     """Make the event; its id is the effect key, the same in every delivery."""
-    created: datetime = row.created_at
     return CloudEvent(
         attributes={
-            "id": row.id,
+            "id": notification.id,
             "source": f"/{source}",
-            "type": row.kind,
-            "subject": row.instance,
-            "time": created,
+            "type": notification.kind,
+            "subject": notification.instance,
+            "time": notification.created_at,
             "datacontenttype": "application/json",
         },
-        data=row.payload,
+        data=notification.payload,
     )

@@ -12,12 +12,17 @@ from holdfast_servicekit.settings import ServiceSettings
 
 def _database_url(value: SecretStr) -> SecretStr:
     """Refuse anything but a PostgreSQL URL, without showing the password in the error."""
-    PostgresDsn(value.get_secret_value())
+    try:
+        PostgresDsn(value.get_secret_value())
+    except ValueError:
+        raise ValueError("it must be a URL as in postgresql+psycopg://…") from None
     return value
 
 
 class WorkerSettings(ServiceSettings):
     """Settings of a serving process; every name has the prefix ``HOLDFAST_``."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)  # there is a password in it
 
     app_id: str = "activity-worker"
     #: As ``postgresql+psycopg://…``, in the role ``holdfast_worker``.
@@ -47,7 +52,9 @@ class WorkerSettings(ServiceSettings):
 class MigrationSettings(BaseSettings):
     """Settings of ``migrate``."""
 
-    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="HOLDFAST_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     #: As ``postgresql+psycopg://…``, in the role ``holdfast_owner``.
     migration_database_url: SecretStr
