@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import httpx
 import pytest
@@ -52,76 +55,131 @@ def effects(db: Engine, run: str) -> int:
         return int(connection.scalar(query, {"run": run}) or 0)
 
 
-@pytest.mark.parametrize("away", [("orchestrator",), ("orchestrator-sidecar",)])
-def test_runs_accepted_while_the_orchestrator_is_down_start_when_it_is_back(
-    stack: Stack, api: httpx.Client, away: tuple[str, ...]
+@dataclass
+class Outage:
+    """What was accepted and seen while the orchestrator was down."""
+
+    chains: list[str]
+    pending: list[str]
+    ready: int
+    waiting: str
+    waiting_seen: dict[str, Any]
+    approved_early: str
+    approved_twice: str
+    finished: str
+    finished_before: dict[str, Any]
+    finished_during: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def outage(stack: Stack) -> Outage:
+    """Take the orchestrator away once, for all tests that need it away."""
+    with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as api:
+        waiting = accepted(api, "request_escalation", ORDER)
+        finished = accepted(api, "task_chain", 1)
+        wait_for_state(api, waiting, "RUNNING")
+        finished_before = wait_for_end(api, finished)
+        with without(stack, "orchestrator"):
+            waiting_seen = eventually("the API notices", lambda: _stale(api, waiting))
+            assert waiting_seen is not None
+            approve(api, waiting)
+            chains = [accepted(api, "task_chain", number) for number in range(1, 11)]
+            approved_early = accepted(api, "request_escalation", ORDER)
+            approve(api, approved_early)
+            approved_twice = accepted(api, "request_escalation", ORDER)
+            approve(api, approved_twice, {"approved": False, "by": "Grace"})
+            approve(api, approved_twice, {"approved": True, "by": "Ada"})
+            return Outage(
+                chains=chains,
+                pending=[state_of(api, run)["state"] for run in chains],
+                ready=api.get("/readyz").status_code,
+                waiting=waiting,
+                waiting_seen=waiting_seen,
+                approved_early=approved_early,
+                approved_twice=approved_twice,
+                finished=finished,
+                finished_before=finished_before,
+                finished_during=state_of(api, finished),
+            )
+
+
+def approve(
+    api: httpx.Client, run: str, approval: Mapping[str, object] = MappingProxyType(APPROVAL)
 ) -> None:
-    with without(stack, *away):
-        runs = [accepted(api, "task_chain", number) for number in range(1, 11)]
-        for run in runs:
-            assert state_of(api, run)["state"] == "PENDING"
-    for number, run in enumerate(runs, start=1):
-        end = wait_for_end(api, run, seconds=60)
+    answer = api.post(f"/runs/{run}/events/human_approval", json=dict(approval))
+    assert answer.status_code == 202, answer.text
+
+
+def test_runs_accepted_while_the_orchestrator_is_down_start_when_it_is_back(
+    api: httpx.Client, outage: Outage
+) -> None:
+    assert outage.pending == ["PENDING"] * len(outage.chains)
+    for number, run in enumerate(outage.chains, start=1):
         doubled = 2 * (number + 1)
+        end = wait_for_end(api, run, seconds=60)
         assert end["output"] == [number + 1, doubled, doubled**2]
 
 
-def test_runs_accepted_while_our_own_sidecar_is_down_start_when_it_is_back(
-    stack: Stack, api: httpx.Client
+def test_the_api_stays_ready_while_the_orchestrator_is_down(outage: Outage) -> None:
+    assert outage.ready == 200
+
+
+def test_the_last_state_is_served_as_stale_while_the_orchestrator_is_down(
+    api: httpx.Client, outage: Outage
 ) -> None:
-    with without(stack, "status-api-sidecar"):
-        run = accepted(api, "task_chain", 1)
-        assert api.get("/healthz").status_code == 200
-        assert list(api.get("/readyz").json()["missing"]) == ["sidecar"]
-    assert wait_for_end(api, run, seconds=60)["output"] == [2, 4, 16]
+    assert outage.waiting_seen["state"] == "RUNNING"
+    assert outage.finished_during == outage.finished_before
+    eventually("the API sees the engine again", lambda: not state_of(api, outage.waiting)["stale"])
 
 
-def test_the_api_stays_ready_while_the_orchestrator_is_down(
-    stack: Stack, api: httpx.Client
+def test_an_approval_accepted_while_the_orchestrator_is_down_is_consumed_when_it_is_back(
+    api: httpx.Client, outage: Outage
 ) -> None:
-    with without(stack, "orchestrator"):
-        assert api.get("/readyz").status_code == 200
-
-
-@pytest.mark.parametrize("away", [("activity-worker",), ("orchestrator",)])
-def test_an_approval_accepted_while_nobody_can_take_it_is_consumed_when_they_are_back(
-    stack: Stack, api: httpx.Client, away: tuple[str, ...]
-) -> None:
-    run = accepted(api, "request_escalation", ORDER)
-    wait_for_state(api, run, "RUNNING")
-    with without(stack, *away):
-        answer = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
-        assert answer.status_code == 202
-        assert events_of(api, run)[0] in {"pending", "delivered"}
-    assert wait_for_end(api, run, seconds=60)["output"]["verdict"] == "approved"
-    assert events_of(api, run) == ["consumed"]
+    assert wait_for_end(api, outage.waiting, seconds=60)["output"]["verdict"] == "approved"
+    assert events_of(api, outage.waiting) == ["consumed"]
 
 
 def test_an_event_accepted_before_its_run_was_started_is_consumed(
-    stack: Stack, api: httpx.Client
+    api: httpx.Client, outage: Outage
 ) -> None:
-    with without(stack, "orchestrator"):
-        run = accepted(api, "request_escalation", ORDER)
-        answer = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
-        assert answer.status_code == 202
+    run = outage.approved_early
     assert wait_for_end(api, run, seconds=60)["output"]["verdict"] == "approved"
     assert events_of(api, run) == ["consumed"]
 
 
 def test_of_two_approvals_the_first_counts_and_a_third_after_the_decision_is_a_409(
-    stack: Stack, api: httpx.Client
+    api: httpx.Client, outage: Outage
 ) -> None:
-    with without(stack, "orchestrator"):
-        run = accepted(api, "request_escalation", ORDER)
-        path = f"/runs/{run}/events/human_approval"
-        for approved, name in ((False, "Grace"), (True, "Ada")):
-            answer = api.post(path, json={"approved": approved, "by": name})
-            assert answer.status_code == 202
+    run = outage.approved_twice
     end = wait_for_end(api, run, seconds=60)
     assert (end["output"]["verdict"], end["output"]["by"]) == ("rejected", "Grace")
-    problem(api.post(path, json=APPROVAL), 409)
-    eventually("the second approval expires", lambda: events_of(api, run)[1] == "expired")
-    assert events_of(api, run)[0] == "consumed"
+    problem(api.post(f"/runs/{run}/events/human_approval", json=APPROVAL), 409)
+    assert events_of(api, run) == ["consumed", "expired"]
+
+
+def test_an_approval_accepted_while_the_worker_is_down_is_consumed_when_it_is_back(
+    stack: Stack, api: httpx.Client
+) -> None:
+    run = accepted(api, "request_escalation", ORDER)
+    wait_for_state(api, run, "RUNNING")
+    with without(stack, "activity-worker"):
+        approve(api, run)
+        assert events_of(api, run)[0] in {"pending", "delivered"}
+    assert wait_for_end(api, run, seconds=60)["output"]["verdict"] == "approved"
+    assert events_of(api, run) == ["consumed"]
+
+
+@pytest.mark.parametrize("sidecar", ["orchestrator-sidecar", "status-api-sidecar"])
+def test_runs_accepted_while_a_sidecar_is_down_start_when_it_is_back(
+    stack: Stack, api: httpx.Client, sidecar: str
+) -> None:
+    with without(stack, sidecar):
+        run = accepted(api, "task_chain", 1)
+        assert api.get("/healthz").status_code == 200
+        ready = api.get("/readyz")
+        own = sidecar == "status-api-sidecar"
+        assert list(ready.json().get("missing", [])) == (["sidecar"] if own else [])
+    assert wait_for_end(api, run, seconds=60)["output"] == [2, 4, 16]
 
 
 def test_an_event_to_a_finished_run_is_a_409(api: httpx.Client) -> None:
@@ -187,21 +245,6 @@ def test_a_start_whose_answer_was_lost_is_not_made_again(
     assert state_of(api, run) == end
 
 
-def test_the_last_state_is_served_as_stale_while_the_orchestrator_cannot_be_asked(
-    stack: Stack, api: httpx.Client
-) -> None:
-    run = accepted(api, "request_escalation", ORDER)
-    finished = accepted(api, "task_chain", 1)
-    wait_for_state(api, run, "RUNNING")
-    end = wait_for_end(api, finished)
-    with without(stack, "orchestrator"):
-        seen = eventually("the API notices", lambda: _stale(api, run))
-        assert seen is not None
-        assert seen["state"] == "RUNNING"
-        assert state_of(api, finished) == end
-    eventually("the API sees the engine again", lambda: not state_of(api, run)["stale"])
-
-
 def test_the_index_learns_of_an_end_that_nobody_asks_for(api: httpx.Client, db: Engine) -> None:
     run = accepted(api, "task_chain", 1)
 
@@ -213,14 +256,16 @@ def test_the_index_learns_of_an_end_that_nobody_asks_for(api: httpx.Client, db: 
     eventually("the refresher has seen the end", indexed, seconds=20)
 
 
-def test_a_cancelled_trip_is_shown_as_cancelled(stack: Stack, api: httpx.Client) -> None:
-    with without(stack, "activity-worker"):
+def test_a_cancelled_trip_is_shown_as_cancelled(api: httpx.Client, db: Engine) -> None:
+    with db.connect() as holder:
+        # The worker stands right before it commits the first booking, until we let go.
+        holder.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
         run = accepted(api, "book_trip", TRIP)
         wait_for_state(api, run, "RUNNING")
         answer = api.post(f"/runs/{run}/events/cancel", json={"reason": "changed my mind"})
         assert answer.status_code == 202
         eventually("the engine has the event", lambda: events_of(api, run) == ["delivered"])
-    end = wait_for_end(api, run, seconds=60)
+    end = wait_for_end(api, run)
     assert (end["state"], end["output"]["outcome"]) == ("CANCELLED", "cancelled")
     assert events_of(api, run) == ["consumed"]
 
@@ -308,6 +353,6 @@ def test_one_idempotency_key_starts_one_run_on_the_engine(api: httpx.Client, db:
     assert effects(db, run) == 3
 
 
-def _stale(api: httpx.Client, run: str) -> dict[str, object] | None:
+def _stale(api: httpx.Client, run: str) -> dict[str, Any] | None:
     status = state_of(api, run)
     return status if status["stale"] else None

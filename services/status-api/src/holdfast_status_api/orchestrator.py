@@ -19,7 +19,7 @@ _CONNECT_SECONDS = 1.0
 _READ_SECONDS = 3.0
 #: A start or an event waits in the outbox; nobody is kept waiting.
 _WRITE_SECONDS = 10.0
-#: After a read that failed, others fall back on the index at once for this long.
+#: How long nobody asks after a read that failed.
 _REST_SECONDS = 0.5
 _TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, not a token
 
@@ -65,24 +65,23 @@ class Orchestrator:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
             trust_env=False,  # the sidecar is on this host, whatever proxies there are
         )
-        self._lock = threading.Lock()
-        self._resting_until = 0.0
+        self._outage = _Outage()
 
     def run(self, instance_id: str) -> EngineRun | None:
         """Return what the engine says of the run, or ``None`` if it has none of that ID.
 
-        Raises `UnavailableError`; for a moment after that at once, so that the threads that
-        answer callers do not all wait for a service that is away.
+        Raises `UnavailableError`; while the orchestrator is away at once, for all but one at a
+        time, so that the threads that answer callers do not all wait for it.
         """
-        with self._lock:
-            if time.monotonic() < self._resting_until:
-                raise UnavailableError("the orchestrator did not answer a moment ago")
+        if not self._outage.may_ask():
+            raise UnavailableError("the orchestrator did not answer a moment ago")
+        answered = False
         try:
-            return self._run(instance_id, _READ_SECONDS)
-        except UnavailableError:
-            with self._lock:
-                self._resting_until = time.monotonic() + _REST_SECONDS
-            raise
+            found = self._run(instance_id, _READ_SECONDS)
+            answered = True
+        finally:
+            self._outage.note(answered=answered)
+        return found
 
     def exists(self, instance_id: str) -> bool:
         """Tell whether the engine has an instance of that ID, running or finished."""
@@ -146,6 +145,31 @@ class Orchestrator:
             # A sidecar's own 404 or 500 says nothing about the run.
             raise UnavailableError(_why(answer))
         return answer
+
+
+class _Outage:
+    """Lets one caller at a time find out whether a service that was away is back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lasts = False
+        self._asking = False
+        self._next_try = 0.0
+
+    def may_ask(self) -> bool:
+        with self._lock:
+            if not self._lasts:
+                return True
+            if self._asking or time.monotonic() < self._next_try:
+                return False
+            self._asking = True
+            return True
+
+    def note(self, *, answered: bool) -> None:
+        with self._lock:
+            self._lasts = not answered
+            self._asking = False
+            self._next_try = time.monotonic() + _REST_SECONDS
 
 
 def _why(answer: httpx.Response) -> str:

@@ -22,7 +22,8 @@ class Settings(ServiceSettings):
     largest_csv_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
 
     #: How many starts, and how many events, one process has on the way to the orchestrator.
-    dispatch_concurrency: int = Field(default=4, ge=1, le=64)
+    #: The engine keeps a start waiting for seconds while the activity worker is away.
+    dispatch_concurrency: int = Field(default=8, ge=1, le=64)
 
 
 class MigrationSettings(ServiceSettings):
