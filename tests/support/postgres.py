@@ -77,7 +77,7 @@ def running_database(folder: Path) -> Iterator[Database]:
     secrets = Secrets(**{field.name: token_hex(16) for field in fields(Secrets)})
     stack = StackFolder(folder, "database")
     stack.create()
-    cluster = postgres.prepare(stack, _free_port(), secrets.postgres)
+    cluster = postgres.prepare(stack, free_port(), secrets.postgres)
     database = Database(cluster, secrets, stack.log("postgres"))
     try:
         database.start()
@@ -89,7 +89,8 @@ def running_database(folder: Path) -> Iterator[Database]:
         postgres.remove(stack)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -63,7 +63,7 @@ def test_a_notification_is_posted_until_the_webhook_takes_it(
     assert site.requests[0].path == "/hook"
     assert site.requests[0].headers["content-type"].startswith("application/cloudevents+json")
     eventually(
-        "the gauges see it gone",
+        "it counts as delivered",
         lambda: hands.count("holdfast_outbox_deliveries_total", outcome="delivered") == 1,
     )
 
