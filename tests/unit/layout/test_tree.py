@@ -35,7 +35,9 @@ def test_no_lock_is_in_a_form_that_writes_registry_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [path for path in files() if path.suffix == ".md"], ids=lambda path: path.name
+    "page",
+    [path for path in files() if path.suffix == ".md"],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_link_in_a_page_leads_somewhere(page: Path) -> None:
     missing = [
