@@ -51,7 +51,7 @@ def test_ten_thousand_legs_are_loaded_in_order_and_within_seconds(
     lines = csv_of(10_000)
     begun = time.monotonic()
     answer = load(lone_api, lines)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 10
     assert answer.status_code == 201, answer.text
     assert answer.json()["legs"] == 10_000
     with rows.connect() as connection:

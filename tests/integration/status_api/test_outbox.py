@@ -55,6 +55,15 @@ def end_leases(engine: Engine, table: str) -> None:
         )
 
 
+def put_off(engine: Engine, by: str) -> None:
+    """Move the next look at every run, by a time that has passed or is to come."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE status.runs SET next_look_at = next_look_at - CAST(:by AS interval)"),
+            {"by": by},
+        )
+
+
 def report(instance_id: str, status: str, minute: int, output: object = None) -> EngineRun:
     return EngineRun.model_validate(
         {
@@ -207,5 +216,22 @@ def test_a_look_at_a_run_is_given_to_one_process_only(outbox: Engine) -> None:
     index = RunIndex(outbox)
     run = dispatched_trip(outbox)
     accept(outbox)  # not dispatched: the engine has nothing to say of it
+    assert index.due(10) == []  # they were accepted a moment ago
+    put_off(outbox, "1 second")
     assert index.due(10) == [run]
     assert index.due(10) == []
+
+
+def test_a_run_that_the_ledger_has_as_closed_is_looked_at_without_delay(
+    outbox: Engine, quiet_database: Database
+) -> None:
+    index = RunIndex(outbox)
+    closed, _ = dispatched_trip(outbox), dispatched_trip(outbox)
+    put_off(outbox, "-1 hour")
+    with quiet_database.connect() as connection:
+        connection.execute(
+            "INSERT INTO work.closed_runs (instance, key) VALUES (%s, %s)", (closed, closed)
+        )
+    assert index.due(10) == []
+    index.hasten_closed()
+    assert index.due(10) == [closed]

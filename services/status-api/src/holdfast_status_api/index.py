@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, func, literal, null, select, text, update
+from sqlalchemy import ColumnElement, Engine, func, literal, null, select, text, update
 from sqlalchemy.engine import Row
 
 from holdfast_contracts.catalogue import WORKFLOWS
@@ -63,10 +63,12 @@ class RunIndex:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # A single read is a transaction by itself, without two more round trips.
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def find(self, instance_id: str) -> Run | None:
         """Return the last that is known of the run, or ``None`` if no such run was accepted."""
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             row = connection.execute(_FIND.where(runs.c.instance_id == instance_id)).one_or_none()
         return None if row is None else _run(row)
 
@@ -101,6 +103,7 @@ class RunIndex:
                     updated_at=report.updated_at,
                     finished_at=report.updated_at if state.terminal else None,
                     observed_at=func.clock_timestamp(),
+                    next_look_at=_next_look(),
                 )
             )
         return self.find(report.instance_id)
@@ -108,45 +111,56 @@ class RunIndex:
     def due(self, limit: int) -> list[str]:
         """Return runs that somebody should look at, and put off the next look at each.
 
-        A run that the ledger has as closed is due at once, the others the more seldom the longer
-        they run. Two processes never get the same run.
+        The longer a run runs, the more seldom it is due. Two processes never get the same run.
         """
-        now = func.clock_timestamp()
-        closed = (
-            select(closed_runs.c.instance)
-            .where(closed_runs.c.instance == runs.c.instance_id)
-            .exists()
-        )
-        soonest = timedelta(seconds=_SOONEST_SECONDS)
         candidates = (
             select(runs.c.instance_id)
             .join(requests, requests.c.instance_id == runs.c.instance_id)
             .where(
                 ~runs.c.terminal,
                 requests.c.dispatched_at.is_not(None),
-                (runs.c.next_look_at <= now) | ((runs.c.looked_at < now - soonest) & closed),
+                runs.c.next_look_at <= func.clock_timestamp(),
             )
             .order_by(runs.c.next_look_at)
             .limit(limit)
             .with_for_update(of=runs, skip_locked=True)
+            # A CTE, not a sub-query: that could run, and lock, more than once.
             .cte("candidates")
         )
         put_off = (
             update(runs)
             .where(runs.c.instance_id == candidates.c.instance_id)
-            .values(
-                looked_at=now,
-                next_look_at=now
-                + func.least(
-                    timedelta(seconds=_SELDOM_SECONDS),
-                    func.greatest(soonest, (now - runs.c.accepted_at) / 10),
-                ),
-            )
+            .values(next_look_at=_next_look())
             .returning(runs.c.instance_id)
         )
         with self._engine.begin() as connection:
             connection.execute(_FORGETTABLE)
             return list(connection.scalars(put_off))
+
+    def hasten_closed(self) -> None:
+        """Make runs due that the ledger has as closed, however long they ran."""
+        now = func.clock_timestamp()
+        closed = (
+            select(closed_runs.c.instance)
+            .where(closed_runs.c.instance == runs.c.instance_id)
+            .exists()
+        )
+        soon = now + timedelta(seconds=_SOONEST_SECONDS)
+        with self._engine.begin() as connection:
+            connection.execute(_FORGETTABLE)
+            connection.execute(
+                update(runs)
+                .where(~runs.c.terminal, runs.c.next_look_at > soon, closed)
+                .values(next_look_at=now)
+            )
+
+
+def _next_look() -> ColumnElement[Any]:
+    now = func.clock_timestamp()
+    return now + func.least(
+        timedelta(seconds=_SELDOM_SECONDS),
+        func.greatest(timedelta(seconds=_SOONEST_SECONDS), (now - runs.c.accepted_at) / 10),
+    )
 
 
 def _json(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +15,22 @@ from holdfast_servicekit.problems import Problem
 _KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
 
 
-class _Strict(BaseModel):
+_SCHEMAS: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+
+class _Parameters(BaseModel):
+    """Describes itself once: flask-openapi3 asks for the schema with every request."""
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+        """Return the JSON Schema; see pydantic."""
+        key = (cls, args, *options.items())
+        if key not in _SCHEMAS:
+            _SCHEMAS[key] = super().model_json_schema(*args, **options)
+        return _SCHEMAS[key]
+
+
+class _Strict(_Parameters):
     """Rejects what is not declared, so that a mistyped name is an error and not ignored."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,7 +70,7 @@ class BatchQuery(_Strict):
     )
 
 
-class IdempotencyHeader(BaseModel):
+class IdempotencyHeader(_Parameters):
     """Makes a repeated request get the answer of the first."""
 
     idempotency_key: Annotated[str, Field(pattern=_KEY_PATTERN)] | None = Field(

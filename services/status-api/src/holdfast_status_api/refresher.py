@@ -16,7 +16,7 @@ from holdfast_status_api.outbox import Events, Outbox
 _RUNS_PER_TICK = 20
 _TICK_SECONDS = 0.5
 _AWAY_SECONDS = 2.0
-_MEASURE_EVERY_TICKS = 10
+_SURVEY_EVERY_TICKS = 10
 
 _DEPTH = Gauge(
     "holdfast_outbox_depth",
@@ -67,8 +67,9 @@ class Refresher:
         while not self._stop.wait(pause):
             pause = _TICK_SECONDS
             try:
-                if tick % _MEASURE_EVERY_TICKS == 0:
+                if tick % _SURVEY_EVERY_TICKS == 0:
                     self._measure()
+                    self._index.hasten_closed()
                 tick += 1
                 self._look()
                 self._outboxes[1].expire_finished()

@@ -58,9 +58,8 @@ runs = Table(
     Column("started_at", _Time),
     Column("updated_at", _Time, nullable=False),
     Column("finished_at", _Time),
-    #: When the engine last gave an answer, when somebody last set out to ask, and who is next.
+    #: When the engine last gave an answer, and when it should be asked again.
     Column("observed_at", _Time),
-    Column("looked_at", _Time, nullable=False),
     Column("next_look_at", _Time, nullable=False),
     schema="status",
 )

@@ -46,8 +46,7 @@ _STATEMENTS = (
         updated_at    timestamptz NOT NULL,
         finished_at   timestamptz,
         observed_at   timestamptz,
-        looked_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-        next_look_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+        next_look_at  timestamptz NOT NULL DEFAULT clock_timestamp() + interval '1 second'
     )
     """,
     "CREATE INDEX runs_to_look_at ON status.runs (next_look_at) WHERE NOT terminal",
