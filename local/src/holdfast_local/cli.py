@@ -19,8 +19,8 @@ from rich.table import Table
 
 from holdfast_local.demo import demo
 from holdfast_local.errors import StackError
-from holdfast_local.folders import repository, stacks_of
-from holdfast_local.stack import ProcessInfo, Stack
+from holdfast_local.folders import repository
+from holdfast_local.stack import ProcessInfo, Stack, names_of
 from holdfast_local.toolchain_errors import ToolchainError
 
 app = typer.Typer(
@@ -55,13 +55,18 @@ def up(name: Name = "default") -> None:
 @app.command()
 def down(
     name: Name = "default",
-    every: Annotated[bool, typer.Option("--all", help="Every stack of this clone.")] = False,  # noqa: FBT002 - a flag
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every stack of this clone.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete its database, state and logs too.")
+    ] = False,
 ) -> None:
     """Stop the stack; its database and scheduler keep their state for the next start."""
-    for one in stacks_of(repository()) if every else [name]:
+    for one in names_of(repository()) if every else [name]:
         with _failures(), _err.status(f"stopping {one}"):
-            _stack(one).down()
-        _out.print(f"[green]✓[/] {one} is down")
+            stack = _stack(one)
+            stack.delete() if delete else stack.down()
+        _out.print(f"[green]✓[/] {one} is {'deleted' if delete else 'down'}")
 
 
 @app.command()
@@ -79,7 +84,7 @@ def status(
             _out.print(_table(stack, infos))
             if stack.is_up():
                 _print_urls(stack)
-    if any(info.state != "RUNNING" for info in infos):
+    if not all(info.is_live for info in infos):
         raise typer.Exit(1)
 
 
@@ -98,10 +103,9 @@ def _table(stack: Stack, infos: list[ProcessInfo]) -> Table:
     for column in ("pid", "restarts", "RSS", "USS", "PSS", "port"):
         table.add_column(column, justify="right", no_wrap=True)
     for info in infos:
-        running = info.state == "RUNNING"
         table.add_row(
             info.name,
-            f"[green]up {info.uptime_seconds} s[/]" if running else f"[red]{info.state}[/]",
+            f"[green]up {info.uptime_seconds} s[/]" if info.is_live else f"[red]{info.state}[/]",
             str(info.pid or ""),
             str(info.restarts),
             *map(_mebibytes, (info.rss_bytes, info.uss_bytes, info.pss_bytes)),

@@ -47,6 +47,11 @@ def of_stack(marker: str) -> list[psutil.Process]:
     ]
 
 
+def markers() -> set[str]:
+    """Give the markers of all stacks that have processes now."""
+    return {marker for process in psutil.process_iter() if (marker := _marker(process))}
+
+
 def family(pid: int) -> list[psutil.Process]:
     """Give the process and all its descendants; nothing if it has ended."""
     try:

@@ -25,8 +25,6 @@ _LOOPBACK = "127.0.0.1"
 _DATABASE_ROLES = {"activity-worker": "worker", "status-api": "status"}
 #: The apps that have workflow actors. The status API's sidecar only hands calls on.
 _WORKFLOW_APPS = ("orchestrator", "activity-worker")
-#: Half of the default: a Go process keeps less garbage and spends a little more time on it.
-_GO_SETTINGS = {"GOGC": "50"}
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ class Plan:
         return Program(
             name or binary,
             [str(self.binaries[binary]), *arguments],
-            {MARKER: self.folder.marker, **_GO_SETTINGS, **(environment or {})},
+            {MARKER: self.folder.marker, **(environment or {})},
         )
 
     def _service_environment(self, service: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from holdfast_local import components, files, identity, postgres, processes, toolchain
 from holdfast_local import ports as port_numbers
 from holdfast_local.errors import NotUpError, StackError
-from holdfast_local.folders import StackFolder, repository
+from holdfast_local.folders import StackFolder, repository, stacks_of
 from holdfast_local.programs import INFRASTRUCTURE, MIGRATING, NAMES, SIDECARS, Plan, module
 from holdfast_local.supervision import STOP_SECONDS, Supervisor, render
 
@@ -35,9 +35,11 @@ READY_SECONDS = 120.0
 _DATABASE_SECONDS = 60.0
 _SUPERVISORD_SECONDS = 15.0
 _LOCK_SECONDS = 300.0
-#: A process that has been started this often in one ``up`` and still ends at once never will.
+#: A process that has been started this often while it was waited for will never stay.
 _HOPELESS_STARTS = 4
 _TAIL_LINES = 15
+#: supervisord's names for: there is a process, and it has lasted some seconds, or not yet.
+_LIVE_STATES = {"RUNNING", "STARTING"}
 #: What the processes take over from the caller; a proxy, for one, must not get between them.
 _INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
 
@@ -57,6 +59,11 @@ class ProcessInfo:
     pss_bytes: int
     ports: dict[str, int]
     log: str
+
+    @property
+    def is_live(self) -> bool:
+        """Say whether there is a process, be it young."""
+        return self.state in _LIVE_STATES
 
 
 class Stack:
@@ -147,7 +154,8 @@ class Stack:
 
     def down(self) -> None:
         """End every process of the stack, orphans too, and return when none is left."""
-        if not self.folder.path.is_dir():
+        if not self.folder.path.is_dir():  # deleted by hand, perhaps under a stack that was up
+            processes.end_all(self.folder.marker)
             return
         with self._exclusive():
             self._down()
@@ -206,13 +214,8 @@ class Stack:
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Return when the stack is ready, or raise ``StackError`` that says what is not."""
-        before = self._supervisor.starts()
-
-        def settled() -> bool:
-            return self.is_ready() or bool(self._hopeless(before))
-
-        if not _eventually(settled, seconds) or not self.is_ready():
-            raise StackError(self._why_not_ready(before))
+        if not _eventually(self.is_ready, seconds):
+            raise StackError(self._why_not_ready([]))
 
     def log_tail(self, name: str, lines: int = _TAIL_LINES) -> str:
         """Give the last lines of a process's log."""
@@ -237,12 +240,27 @@ class Stack:
         with progress("services"):
             for service in identity.SERVICES:
                 self.start(service)
-            self.wait_until_ready()
+            self._wait_for_first_readiness()
         self._write_descriptor(plan)
+
+    def _wait_for_first_readiness(self) -> None:
+        """Wait until ready, but not for what cannot come: a process that ends again and again."""
+        before = self._supervisor.starts()
+
+        def hopeless() -> list[str]:
+            return [
+                name
+                for name, starts in self._supervisor.starts().items()
+                if starts - before.get(name, 0) >= _HOPELESS_STARTS
+            ]
+
+        _eventually(lambda: self.is_ready() or bool(hopeless()), READY_SECONDS)
+        if not self.is_ready():
+            raise StackError(self._why_not_ready(hopeless()))
 
     def _runs_and_is_ready(self) -> bool:
         states = {info["statename"] for info in self._supervisor.infos().values()}
-        return states == {"RUNNING"} and self.folder.descriptor.exists() and self.is_ready()
+        return states <= _LIVE_STATES and self.folder.descriptor.exists() and self.is_ready()
 
     def _plan(self, binaries: Mapping[str, Path]) -> Plan:
         """Decide what runs; only a stack that is not up may get other ports than before."""
@@ -366,20 +384,10 @@ class Stack:
     def _has_ended(self, names: Iterable[str]) -> bool:
         return not any(map(self.pid, names))
 
-    def _hopeless(self, before: Mapping[str, int]) -> list[str]:
-        """Name the processes that end as soon as they start, again and again."""
-        states = self._supervisor.infos()
-        return [
-            name
-            for name, starts in self._supervisor.starts().items()
-            if starts - before.get(name, 0) >= _HOPELESS_STARTS
-            and states[name]["statename"] == "BACKOFF"
-        ]
-
-    def _why_not_ready(self, before: Mapping[str, int]) -> str:
+    def _why_not_ready(self, suspects: Sequence[str]) -> str:
         infos = self._supervisor.infos()
-        failed = self._hopeless(before) or [
-            name for name in NAMES if infos[name]["statename"] != "RUNNING"
+        failed = suspects or [
+            name for name in NAMES if infos[name]["statename"] not in _LIVE_STATES
         ]
         answers = {service: _get(f"{self._url(service)}/readyz") for service in identity.SERVICES}
         unready = {name: body for name, (code, body) in answers.items() if code != httpx.codes.OK}
@@ -468,3 +476,12 @@ def _eventually(check: Callable[[], bool], seconds: float) -> bool:
     except StillFalseError:
         return False
     return True
+
+
+def names_of(root: Path) -> list[str]:
+    """Name every stack of a clone: those that have a folder, and those that only have processes."""
+    folder = root.resolve() / ".run"
+    running = {Path(marker) for marker in processes.markers()}
+    return sorted(
+        {*stacks_of(root), *(marker.name for marker in running if marker.parent == folder)}
+    )

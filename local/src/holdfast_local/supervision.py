@@ -23,7 +23,8 @@ from holdfast_local.folders import StackFolder
 from holdfast_local.supervisord_plugin import LONGEST_PAUSE_SECONDS
 
 #: A process that lives this long has started; one that ends sooner is started again after a pause.
-START_SECONDS = 1
+#: Longer than a service takes to find that its settings are wrong.
+START_SECONDS = 3
 #: After this long without ending by itself, a process that was told to stop is killed.
 STOP_SECONDS = 12
 
