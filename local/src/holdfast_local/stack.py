@@ -351,10 +351,7 @@ class Stack:
                 "worker_url": plan.url("activity-worker"),
                 "database_url": self.database_url,
                 "app_ids": plan.identity.app_ids,
-                "dapr": {
-                    plan.identity.app_ids[service]: plan.sidecar_ports(service)
-                    for service in identity.SERVICES
-                },
+                "dapr": {service: plan.sidecar_ports(service) for service in identity.SERVICES},
                 "supervisor_socket": str(self.folder.supervisord_socket),
                 "processes": list(NAMES),
             },

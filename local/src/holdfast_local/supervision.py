@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import getpass
 import io
 import os
 import re
@@ -61,7 +60,7 @@ def render(folder: StackFolder, programs: Sequence[Program]) -> str:
         "nocleanup": "true",
     }
     if os.geteuid() == 0:
-        parser["supervisord"]["user"] = getpass.getuser()  # said aloud, or supervisord warns
+        parser["supervisord"]["user"] = "root"  # said aloud, or supervisord warns
     parser["rpcinterface:supervisor"] = {
         "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
     }
