@@ -98,12 +98,12 @@ def test_rows_of_a_dispatcher_that_died_are_taken_over_with_the_attempt_counted(
 
 
 def test_a_dispatcher_that_renews_keeps_its_rows(outbox: Engine) -> None:
-    accept(outbox)
+    kept, dropped = accept(outbox), accept(outbox)
     holder = Starts(outbox, "holder")
-    assert len(holder.claim(10)) == 1
+    assert {claim.id for claim in holder.claim(10)} == {kept, dropped}
     end_leases(outbox, "requests")
-    holder.renew()
-    assert Starts(outbox, "other").claim(10) == []
+    assert holder.renew([kept]) == [kept]
+    assert [claim.id for claim in Starts(outbox, "other").claim(10)] == [dropped]
 
 
 def test_rows_that_are_given_back_are_taken_at_once(outbox: Engine) -> None:
@@ -141,6 +141,7 @@ def test_an_attempt_that_comes_late_does_not_undo_what_its_successor_did(outbox:
     (late,) = frozen.claim(10)
     end_leases(outbox, "requests")
     (taken,) = heir.claim(10)
+    assert frozen.renew([late.id]) == []
     frozen.put_off(late, "woke up")
     frozen.release()
     assert Starts(outbox, "third").claim(10) == []

@@ -61,7 +61,8 @@ class Dispatcher:
         self._stop = threading.Event()
         self._woken = threading.Event()
         self._lock = threading.Lock()
-        self._in_flight = 0
+        #: Each row that is on its way, and when we last knew that it was ours.
+        self._in_flight: dict[str, float] = {}
         self._renewed_at = 0.0
         self._pause_seconds = 0.0
         self._paused_until = 0.0
@@ -110,25 +111,28 @@ class Dispatcher:
     def _turn(self) -> bool:
         now = time.monotonic()
         with self._lock:
-            free = self._concurrency - self._in_flight
+            in_flight = sorted(self._in_flight)
+            free = self._concurrency - len(in_flight)
             paused = now < self._paused_until
             # One row finds out whether the orchestrator is back.
             wanted = min(free, 1) if self._pause_seconds else free
-        if free < self._concurrency and now - self._renewed_at > _RENEW_SECONDS:
-            self._outbox.renew()
+        if in_flight and now - self._renewed_at > _RENEW_SECONDS:
+            kept = self._outbox.renew(in_flight)
             self._renewed_at = now
+            with self._lock:
+                self._in_flight.update({row: now for row in kept if row in self._in_flight})
         if paused or not wanted:
             return False
         claims = self._outbox.claim(wanted)
         for claim in claims:
             with self._lock:
-                self._in_flight += 1
-            self._pool.submit(self._send, claim, now)
+                self._in_flight[claim.id] = now
+            self._pool.submit(self._send, claim)
         return bool(claims)
 
-    def _send(self, claim: Claim, claimed_at: float) -> None:
+    def _send(self, claim: Claim) -> None:
         try:
-            outcome = self._attempt(claim, claimed_at)
+            outcome = self._attempt(claim)
             _ATTEMPTS.labels(self._outbox.name, outcome).inc()
         except SQLAlchemyError as error:
             _log.warning("an attempt is not on record", id=claim.id, error=str(error))
@@ -137,16 +141,18 @@ class Dispatcher:
             _log.exception("an attempt failed in an unexpected way", id=claim.id)
         finally:
             with self._lock:
-                self._in_flight -= 1
+                self._in_flight.pop(claim.id, None)
             self._woken.set()
 
-    def _attempt(self, claim: Claim, claimed_at: float) -> str:
-        def check_lease() -> None:
-            if time.monotonic() - max(claimed_at, self._renewed_at) > _TRUSTED_SECONDS:
-                raise LeaseLostError
+    def _check_lease(self, claim: Claim) -> None:
+        with self._lock:
+            ours_at = self._in_flight[claim.id]
+        if time.monotonic() - ours_at > _TRUSTED_SECONDS:
+            raise LeaseLostError
 
+    def _attempt(self, claim: Claim) -> str:
         try:
-            self._outbox.send(self._orchestrator, claim, check_lease)
+            self._outbox.send(self._orchestrator, claim, lambda: self._check_lease(claim))
         except UnavailableError as error:
             self._pause()
             self._outbox.put_off(claim, str(error))

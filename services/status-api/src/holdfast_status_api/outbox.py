@@ -7,7 +7,7 @@ or freezes loses its rows to another, which can see that there was an attempt be
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -24,6 +24,9 @@ _FIRST_RETRY_SECONDS = 0.2
 #: Short: it is also what an accepted run may wait after an outage.
 _LONGEST_RETRY_SECONDS = 2.0
 _SHOWN_ERROR_CHARACTERS = 500
+
+#: Should a crash undo the change, the next attempt finds out how things are.
+_FORGETTABLE = text("SET LOCAL synchronous_commit = off")
 
 #: Raises `LeaseLostError` unless the row is still ours.
 LeaseCheck = Callable[[], None]
@@ -96,9 +99,17 @@ class Outbox(ABC):
             rows = connection.execute(take).all()
         return [Claim(row._mapping[self._key], row.attempts - 1, row) for row in rows]  # noqa: SLF001
 
-    def renew(self) -> None:
-        """Keep the rows that this process holds."""
-        self._note(self._held().values(next_attempt_at=_in(LEASE_SECONDS)))
+    def renew(self, ids: Sequence[str]) -> list[str]:
+        """Keep these rows, and return those that this process still holds."""
+        renewed = (
+            self._held()
+            .where(self._key.in_(ids))
+            .values(next_attempt_at=_in(LEASE_SECONDS))
+            .returning(self._key)
+        )
+        with self._engine.begin() as connection:
+            connection.execute(_FORGETTABLE)
+            return list(connection.scalars(renewed))
 
     def release(self) -> None:
         """Give back the rows that this process holds, for others to take at once."""
@@ -147,8 +158,7 @@ class Outbox(ABC):
 
     def _note(self, change: Update) -> None:
         with self._engine.begin() as connection:
-            # Should a crash undo it, the next attempt finds out what the state of things is.
-            connection.execute(text("SET LOCAL synchronous_commit = off"))
+            connection.execute(_FORGETTABLE)
             connection.execute(change)
 
     def _held(self) -> Update:
