@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -97,7 +96,9 @@ def _stack(name: str) -> Stack:
 
 
 def _table(stack: Stack, infos: list[ProcessInfo]) -> Table:
-    table = Table(title=f"stack {stack.name}, memory in MiB", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"stack {stack.name}, memory in MiB", box=None, padding=(0, 2, 0, 0), pad_edge=False
+    )
     table.add_column("process", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for column in ("pid", "restarts", "RSS", "USS", "PSS", "port"):
@@ -111,7 +112,6 @@ def _table(stack: Stack, infos: list[ProcessInfo]) -> Table:
             *map(_mebibytes, (info.rss_bytes, info.uss_bytes, info.pss_bytes)),
             str(next(iter(info.ports.values()), "")),
         )
-    table.add_section()
     sums = [sum(getattr(info, f"{kind}_bytes") for info in infos) for kind in ("rss", "uss", "pss")]
     table.add_row("total", "", "", "", *map(_mebibytes, sums), "")
     return table
