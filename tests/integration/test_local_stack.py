@@ -159,8 +159,17 @@ def test_a_stopped_process_stays_stopped_until_it_is_started(stack: Stack) -> No
 
 def test_a_frozen_process_can_be_thawed(stack: Stack) -> None:
     frozen = stack.signal_group("orchestrator", signal.SIGSTOP)
-    assert {psutil.Process(pid).status() for pid in frozen} == {psutil.STATUS_STOPPED}
-    assert stack.signal_group("orchestrator", signal.SIGCONT) == frozen
+    members = [psutil.Process(pid) for pid in frozen]
+
+    def states() -> set[str]:
+        return {process.status() for process in members}
+
+    try:
+        eventually("all stand still", lambda: states() == {psutil.STATUS_STOPPED})
+    finally:
+        thawed = stack.signal_group("orchestrator", signal.SIGCONT)
+    assert thawed == frozen
+    eventually("all go on", lambda: psutil.STATUS_STOPPED not in states())
     stack.wait_until_ready(60)
 
 
