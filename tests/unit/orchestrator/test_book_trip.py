@@ -84,6 +84,24 @@ def test_a_cancellation_between_steps_undoes_and_ends_as_cancelled(
     assert consumed == [["e1"]] + [[]] * (after - 1)
 
 
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_cancellation_of_a_suspended_trip_undoes_what_was_done_and_does_no_step_more(
+    after: int,
+) -> None:
+    arrivals = [
+        Arrival(SUSPEND, {"reason": ""}, "s", after=after),
+        Arrival(CANCEL, {"reason": "changed my mind"}, "c", after=after),
+        Arrival(RESUME, {"reason": ""}, "r", after=after),
+    ]
+    world = TripWorld()
+    drive = Drive("book_trip", TRIP, world, arrivals=arrivals)
+    assert drive.output()["outcome"] == "cancelled"
+    booked = [step for step in drive.steps() if step.startswith("book_")]
+    assert len(booked) <= max(after, 1)
+    assert world.held == []
+    drive.replay_every_prefix()
+
+
 def test_a_cancellation_after_the_last_step_comes_too_late() -> None:
     arrivals = [Arrival(CANCEL, {"reason": ""}, "e1", after=3)]
     drive = Drive("book_trip", TRIP, TripWorld(), arrivals=arrivals)

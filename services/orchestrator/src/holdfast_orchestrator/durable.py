@@ -110,7 +110,7 @@ def call_all(
     rounds = 0
     waiting = list(range(len(commands)))
     while waiting:
-        yield from _gate(run)
+        yield from gate(run)
         # The first effect after an event is the one that consumes it.
         consumed = tuple(run.unrecorded)
         first = waiting[0]
@@ -175,7 +175,7 @@ def call_children(run: Run, workflow: Workflow[In, Out], inputs: Iterable[In]) -
     A child's instance ID is made from its parent's, the epoch and its number: the engine's own
     numbering starts again at continue-as-new.
     """
-    yield from _gate(run)
+    yield from gate(run)
     output: TypeAdapter[Out] = TypeAdapter(workflow.output)
     results = yield when_all(
         [
@@ -200,6 +200,21 @@ def close(run: Run, number: int = 0) -> Steps[None]:
         run.closed = True
 
 
+def gate(run: Run) -> Steps[None]:
+    """Hold here while the run is suspended.
+
+    A workflow that polls for a cancellation does so after the gate: whoever cancels a suspended
+    run resumes it, and the cancellation has arrived by then.
+    """
+    while poll_event(run, SUSPEND) is not None:
+        run.ctx.set_custom_status(SUSPENDED_STATUS)
+        resumed = None
+        while resumed is None:
+            stretch = run.ctx.current_utc_datetime + _GATE_STRETCH
+            resumed = yield from _wait_until(run, RESUME, stretch)
+        run.ctx.set_custom_status("")
+
+
 def _schedule(
     run: Run, activity: Activity[Any, Any], command: Command, consumed: tuple[str, ...]
 ) -> Task[Any]:
@@ -210,17 +225,6 @@ def _schedule(
 def _checkpoint(run: Run) -> Steps[None]:
     """Commit the turn that took a timer before anything remote is dispatched."""
     yield run.ctx.call_activity(CHECKPOINT.name, input=Checkpoint().model_dump(mode="json"))
-
-
-def _gate(run: Run) -> Steps[None]:
-    """Hold here while the run is suspended."""
-    while poll_event(run, SUSPEND) is not None:
-        run.ctx.set_custom_status(SUSPENDED_STATUS)
-        resumed = None
-        while resumed is None:
-            stretch = run.ctx.current_utc_datetime + _GATE_STRETCH
-            resumed = yield from _wait_until(run, RESUME, stretch)
-        run.ctx.set_custom_status("")
 
 
 def _wait_until(run: Run, event: Event, deadline: datetime) -> Steps[RaisedEvent | None]:

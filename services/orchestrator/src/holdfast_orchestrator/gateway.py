@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from dapr.ext.workflow import DaprWorkflowClient, WorkflowState
 from dapr.ext.workflow.workflow_state import WorkflowStatus
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
+from holdfast_contracts.core import EffectKey
 from holdfast_orchestrator.engine import TaskHubGrpcClient
 from holdfast_orchestrator.history import describe, parsed, rfc3339
 
@@ -37,6 +39,10 @@ class InstanceExistsError(Exception):
 
 class InstanceFinishedError(Exception):
     """The run is over; the engine would take the event and drop it in silence."""
+
+
+class EventNotRerunnableError(Exception):
+    """The history has no step of ours at that event, so it cannot run again from there."""
 
 
 class EngineGateway:
@@ -112,11 +118,44 @@ class EngineGateway:
             raise InstanceExistsError(self._existing(instance_id))
         _ask(lambda: self._client.purge_workflow(instance_id, recursive=True))
 
+    def rerun(self, instance_id: str, event_id: int, new_instance_id: str) -> None:
+        """Start an instance that shares a finished one's history up to a step, and does that step.
+
+        The engine would do the step with its recorded input, and so under the finished run's
+        effect key: the step gets the new run's key instead. Steps that were under way beside it
+        keep theirs; the ledger hands back their results, or refuses them.
+        """
+        if self._existing(instance_id)["status"] not in TERMINAL:
+            raise InstanceExistsError(self._existing(instance_id))
+        existing = self.state(new_instance_id)
+        if existing is not None:
+            raise InstanceExistsError(existing)
+        event = next(
+            (event for event in self.history(instance_id) if event["event_id"] == event_id), None
+        )
+        payload = rekeyed(event, new_instance_id)
+        _ask(
+            lambda: self._client.rerun_workflow_from_event(
+                instance_id, event_id, new_instance_id=new_instance_id, input=payload
+            )
+        )
+
     def _existing(self, instance_id: str) -> dict[str, Any]:
         state = self.state(instance_id)
         if state is None:
             raise NoSuchInstanceError
         return state
+
+
+def rekeyed(event: dict[str, Any] | None, instance_id: str) -> dict[str, Any]:
+    """Return the input of a scheduled step as another run would have made it."""
+    if event is None or event["type"] != "TASK_SCHEDULED":
+        raise EventNotRerunnableError("it is no scheduled step of this run's history")
+    command = event.get("input")
+    if not isinstance(command, dict) or "key" not in command:
+        raise EventNotRerunnableError(f"{event['name']} has no effect; choose a step that has one")
+    key = replace(EffectKey.parse(command["key"]), instance=instance_id)
+    return {**command, "key": str(key), "instance": instance_id, "consumed_events": []}
 
 
 def _torn_read(error: BaseException) -> bool:

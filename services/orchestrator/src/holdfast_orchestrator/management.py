@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import Counter
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from holdfast_contracts.core import InstanceId, RaisedEvent
 from holdfast_orchestrator.gateway import (
     EngineGateway,
     EngineUnavailableError,
+    EventNotRerunnableError,
     InstanceExistsError,
     InstanceFinishedError,
     NoSuchInstanceError,
@@ -44,6 +45,15 @@ class StartRequest(BaseModel):
     instance_id: InstanceId
     input: Any = None
     start_at: datetime | None = None
+
+
+class RerunRequest(BaseModel):
+    """From which event of the history to run again, and under which ID."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: int = Field(ge=0, lt=2**32)
+    new_instance_id: InstanceId
 
 
 def blueprint(gateway: EngineGateway, app_token: str) -> Blueprint:
@@ -115,6 +125,12 @@ def _register_actions(pages: Blueprint, gateway: EngineGateway) -> None:
         gateway.terminate(instance_id)
         return jsonify(instance_id=instance_id), HTTPStatus.ACCEPTED
 
+    @pages.post("/instances/<instance_id>/rerun")
+    def rerun(instance_id: str) -> ResponseReturnValue:
+        wanted = _parse(RerunRequest)
+        gateway.rerun(instance_id, wanted.event_id, wanted.new_instance_id)
+        return jsonify(instance_id=wanted.new_instance_id, status="PENDING"), HTTPStatus.CREATED
+
     @pages.delete("/instances/<instance_id>")
     def purge(instance_id: str) -> ResponseReturnValue:
         gateway.purge(instance_id)
@@ -142,6 +158,12 @@ def _register_refusals(pages: Blueprint) -> None:
     @pages.errorhandler(InstanceExistsError)
     def exists(error: InstanceExistsError) -> Response:
         return Problem(HTTPStatus.CONFLICT, "The instance exists", instance=error.state).response()
+
+    @pages.errorhandler(EventNotRerunnableError)
+    def not_rerunnable(error: EventNotRerunnableError) -> Response:
+        return Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "Nothing can run again from that event", str(error)
+        ).response()
 
     @pages.errorhandler(InstanceFinishedError)
     def finished(_error: InstanceFinishedError) -> Response:

@@ -33,7 +33,7 @@ from holdfast_contracts.book_trip import (
     TripOutcome,
 )
 from holdfast_contracts.core import CANCEL, Activity, Cancellation
-from holdfast_orchestrator.durable import Run, Steps, call, poll_event
+from holdfast_orchestrator.durable import Run, Steps, call, gate, poll_event
 from holdfast_orchestrator.engine import TaskFailedError
 
 
@@ -60,6 +60,7 @@ def book_trip(run: Run, trip: BookTripInput) -> Steps[BookTripOutput]:
     bookings: list[Booking] = []
     try:
         for step in _STEPS:
+            yield from gate(run)
             cancel = poll_event(run, CANCEL)
             if cancel is not None:
                 yield from _undo(run, registered)
