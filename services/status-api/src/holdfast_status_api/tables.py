@@ -34,6 +34,7 @@ requests = Table(
     Column("idempotency_key", Text, unique=True),
     Column("payload_hash", Text, nullable=False),
     Column("accepted_at", _Time, nullable=False),
+    Column("requested_by", Text),
     Column("start_at", _Time),
     Column("dispatched_at", _Time),
     Column("attempts", Integer, nullable=False),
@@ -82,6 +83,21 @@ events = Table(
     Column("next_attempt_at", _Time, nullable=False),
     Column("claimed_by", Text),
     Column("last_error", Text),
+    schema="status",
+)
+
+#: Who did what, from where, and what came of it. The service may insert, and never change.
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", _Time, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("address", Text, nullable=False),
     schema="status",
 )
 
