@@ -98,6 +98,6 @@ status: setup ## show the local stack, process by process
 
 .PHONY: clean
 clean: ## stop every local stack, then remove all state, caches and .venv of this clone
-	@if [ -x $(PY) ]; then $(PY) -m holdfast_local down --all; fi
+	@if [ -x $(PY) ]; then $(PY) -m holdfast_local down --all --delete; fi
 	@rm -rf .run .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
