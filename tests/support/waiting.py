@@ -32,6 +32,6 @@ def eventually(claim: str, look: Callable[[], T], *, seconds: float = 15.0) -> T
         stop=stop_after_delay(seconds),
     )
     try:
-        return cast(T, retrying(once))
+        return cast("T", retrying(once))
     except RetryError:
         raise AssertionError(f"not within {seconds} s: {claim}; last seen: {seen[0]!r}") from None
