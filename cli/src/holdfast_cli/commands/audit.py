@@ -1,0 +1,35 @@
+"""``holdfast audit``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from holdfast_cli.output import Format, rows, show
+from holdfast_cli.session import Output, client
+
+
+def audit(
+    ctx: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many.")] = 50,
+    cursor: Annotated[
+        str | None,
+        typer.Option("--cursor", help="Go on where the last page ended.", show_default=False),
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show who changed what, when and from where; newest first (admin)."""
+    answer = client(ctx).get("/audit", {"limit": limit, "cursor": cursor})
+    show(answer.document, output, _table)
+
+
+def _table(document: dict[str, Any]) -> RenderableType:
+    names = ("at", "subject", "role", "action", "target", "status", "address")
+    return rows(
+        [name.upper() for name in names],
+        ([entry.get(name) for name in names] for entry in document["entries"]),
+        empty="No entries.",
+    )

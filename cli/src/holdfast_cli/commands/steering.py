@@ -1,0 +1,200 @@
+"""Hold, free, cancel, end and purge: one run, or all that match."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from holdfast_cli import views
+from holdfast_cli.client import part
+from holdfast_cli.completions import complete_run
+from holdfast_cli.errors import ExitCode
+from holdfast_cli.filters import Query, Since, States, Until, WorkflowName, filters
+from holdfast_cli.output import Format, printable, show
+from holdfast_cli.session import Output, Reason, client
+
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="INSTANCE_ID",
+        help="The run; or give --all.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
+Every = Annotated[
+    bool,
+    typer.Option("--all", help="All runs that match the filters. Without --yes: only count them."),
+]
+Yes = Annotated[
+    str | None,
+    typer.Option(
+        "--yes", metavar="TOKEN", help="Do it, with the token of the count.", show_default=False
+    ),
+]
+
+
+def suspend(
+    ctx: typer.Context,
+    instance_id: Run = None,
+    *,
+    reason: Reason = None,
+    every: Every = False,
+    workflow: WorkflowName = None,
+    states: States = None,
+    since: Since = None,
+    until: Until = None,
+    query: Query = None,
+    yes: Yes = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Hold a run before its next step."""
+    matching = filters(workflow, states, since, until, query)
+    _steer(ctx, "suspend", instance_id, matching, every=every, yes=yes, reason=reason, form=output)
+
+
+def resume(
+    ctx: typer.Context,
+    instance_id: Run = None,
+    *,
+    reason: Reason = None,
+    every: Every = False,
+    workflow: WorkflowName = None,
+    states: States = None,
+    since: Since = None,
+    until: Until = None,
+    query: Query = None,
+    yes: Yes = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Let a held run go on."""
+    matching = filters(workflow, states, since, until, query)
+    _steer(ctx, "resume", instance_id, matching, every=every, yes=yes, reason=reason, form=output)
+
+
+def cancel(
+    ctx: typer.Context,
+    instance_id: Run = None,
+    *,
+    reason: Reason = None,
+    every: Every = False,
+    workflow: WorkflowName = None,
+    states: States = None,
+    since: Since = None,
+    until: Until = None,
+    query: Query = None,
+    yes: Yes = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Undo what a run did and end it, where its workflow can."""
+    matching = filters(workflow, states, since, until, query)
+    _steer(ctx, "cancel", instance_id, matching, every=every, yes=yes, reason=reason, form=output)
+
+
+def terminate(
+    ctx: typer.Context,
+    instance_id: Run = None,
+    *,
+    reason: Reason = None,
+    every: Every = False,
+    workflow: WorkflowName = None,
+    states: States = None,
+    since: Since = None,
+    until: Until = None,
+    query: Query = None,
+    yes: Yes = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """End a run at once; nothing is undone, and nothing starts after it."""
+    matching = filters(workflow, states, since, until, query)
+    _steer(
+        ctx, "terminate", instance_id, matching, every=every, yes=yes, reason=reason, form=output
+    )
+
+
+def purge(
+    ctx: typer.Context,
+    instance_id: Run = None,
+    *,
+    every: Every = False,
+    workflow: WorkflowName = None,
+    states: States = None,
+    since: Since = None,
+    until: Until = None,
+    query: Query = None,
+    yes: Yes = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Delete all that is kept of a finished run (admin)."""
+    matching = filters(workflow, states, since, until, query)
+    if every or instance_id is None:
+        _steer(ctx, "purge", instance_id, matching, every=every, yes=yes, form=output)
+        return
+    _check(instance_id, matching, every=every, yes=yes)
+    client(ctx).delete(f"/runs/{part(instance_id)}")
+    show({"instance_id": instance_id, "purged": True}, output, views.plain)
+
+
+def _steer(
+    ctx: typer.Context,
+    action: str,
+    instance_id: str | None,
+    matching: dict[str, Any],
+    *,
+    every: bool,
+    yes: str | None,
+    form: Format,
+    reason: str | None = None,
+) -> None:
+    _check(instance_id, matching, every=every, yes=yes)
+    body = {} if reason is None else {"reason": reason}
+    if instance_id is not None:
+        answer = client(ctx).post(f"/runs/{part(instance_id)}/{action}", body)
+        show(answer.document, form, views.accepted)
+        return
+    if yes is not None:
+        body["token"] = yes
+    document = client(ctx).post(f"/bulk/{action}", body, matching).document
+    show(document, form, lambda found: _bulk(found, _again(action, matching, reason)))
+    if document.get("refused"):
+        raise typer.Exit(ExitCode.CONFLICT)
+
+
+def _check(
+    instance_id: str | None, matching: dict[str, Any], *, every: bool, yes: str | None
+) -> None:
+    if instance_id is None and not every:
+        raise typer.BadParameter("the instance ID is missing; or give --all and filters")
+    if instance_id is not None and (every or matching or yes is not None):
+        raise typer.BadParameter("an instance ID stands alone: no --all, no filters, no --yes")
+
+
+def _again(action: str, matching: dict[str, Any], reason: str | None) -> str:
+    words = ["holdfast", "wf", action, "--all"]
+    for name, value in matching.items():
+        flag = "--query" if name == "q" else f"--{name}"
+        for one in value if isinstance(value, list) else [value]:
+            words += [flag, str(one)]
+    return shlex.join([*words, *(["--reason", reason] if reason is not None else [])])
+
+
+def _bulk(document: dict[str, Any], again: str) -> RenderableType:
+    action, count = document.get("action"), document.get("count")
+    if "token" in document:
+        token = printable(shlex.quote(str(document["token"])))
+        return Group(
+            Text(f"{count} runs match. Nothing has been done. To {action} them:"),
+            Text(f"  {printable(again)} --yes {token}", "bold"),
+        )
+    refused = document.get("refused") or []
+    lines = [Text(f"{action}: {document.get('accepted')} of {count} runs accepted")]
+    lines += [Text(f"  refused: {printable(_refusal(one))}", "red") for one in refused]
+    return Group(*lines)
+
+
+def _refusal(one: Any) -> str:
+    return " ".join(str(value) for value in one.values()) if isinstance(one, dict) else str(one)
