@@ -14,6 +14,7 @@ from holdfast_activity_worker.jobs import JobSources
 from holdfast_activity_worker.ledger import Ledger
 from holdfast_activity_worker.metrics import WorkerMetrics
 from holdfast_activity_worker.outbox import Outbox
+from holdfast_activity_worker.presence import Presence
 from holdfast_activity_worker.readiness import database_problem, events_problem
 from holdfast_activity_worker.registration import build_runtime
 from holdfast_activity_worker.settings import WorkerSettings
@@ -34,6 +35,7 @@ class Worker:
 
     runtime: SupervisedRuntime
     outbox: Outbox
+    presence: Presence
     sources: JobSources
     engines: tuple[Engine, ...]
 
@@ -42,11 +44,13 @@ class Worker:
         airports()  # now, and not under the first leg
         self.runtime.start()
         self.outbox.start()
+        self.presence.start()
 
     def stop(self) -> None:
         """Take no more work, finish what runs, let go of everything."""
         self.runtime.stop()
         self.outbox.stop()
+        self.presence.stop()
         self.sources.close()
         for engine in self.engines:
             engine.dispose()
@@ -72,17 +76,19 @@ def create_app(settings: WorkerSettings) -> Flask:
     sources = JobSources(settings.job_hosts)
     catalogue = implementations(sources)
     webhook = str(settings.webhook_url) if settings.webhook_url else None
-    worker = Worker(
-        runtime=SupervisedRuntime(
-            lambda: build_runtime(
-                ledger,
-                catalogue,
-                port=settings.dapr_grpc_port,
-                threads=settings.activity_threads,
-            ),
-            settings.dapr_grpc_port,
+    runtime = SupervisedRuntime(
+        lambda: build_runtime(
+            ledger,
+            catalogue,
+            port=settings.dapr_grpc_port,
+            threads=settings.activity_threads,
         ),
+        settings.dapr_grpc_port,
+    )
+    worker = Worker(
+        runtime=runtime,
         outbox=Outbox(other_engine, webhook, settings.app_id, counted),
+        presence=Presence(other_engine, settings.process_name, runtime.ready),
         sources=sources,
         engines=(ledger_engine, other_engine),
     )

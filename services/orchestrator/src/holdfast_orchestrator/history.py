@@ -41,6 +41,11 @@ def describe(event: HistoryEvent) -> dict[str, Any]:
     }
     if kind == "timerFired":
         described["timer_id"] = payload.timerId
+    if kind == "timerCreated" and payload.WhichOneof("origin") == "externalEvent":
+        # The time-out of a wait: the name tells what is waited for.
+        described["event"] = payload.externalEvent.name
+    if event.router.targetAppID:
+        described["app_id"] = event.router.targetAppID
     for field in ("input", "result"):
         value: Any = getattr(payload, field, None)
         if value is not None and value.value:

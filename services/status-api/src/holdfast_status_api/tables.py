@@ -36,6 +36,11 @@ requests = Table(
     Column("accepted_at", _Time, nullable=False),
     Column("requested_by", Text),
     Column("start_at", _Time),
+    Column("deadline", _Time),
+    Column("deadline_met_at", _Time),
+    Column("rerun_of", Text),
+    Column("rerun_event", BigInteger),
+    Column("origin", Text, nullable=False),
     Column("dispatched_at", _Time),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", _Time, nullable=False),
@@ -62,6 +67,10 @@ runs = Table(
     #: When the engine last gave an answer, and when it should be asked again.
     Column("observed_at", _Time),
     Column("next_look_at", _Time, nullable=False),
+    #: Since when a process is asking, if one is.
+    Column("asked_at", _Time),
+    Column("wakes_at", _Time),
+    Column("purged_at", _Time),
     schema="status",
 )
 
@@ -101,6 +110,36 @@ audit = Table(
     schema="status",
 )
 
+#: What the engine has yet to be told: to terminate a run, or to forget it.
+commands = Table(
+    "commands",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), unique=True),
+    Column("command_id", Text, primary_key=True),
+    Column("instance_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("accepted_at", _Time, nullable=False),
+    Column("delivered_at", _Time),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", _Time, nullable=False),
+    Column("claimed_by", Text),
+    Column("last_error", Text),
+    schema="status",
+)
+
+#: Permissions to do something to many runs, given by a dry run. Of the token only a digest.
+bulk_tokens = Table(
+    "bulk_tokens",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("filters", Text, nullable=False),
+    Column("as_of", _Time, nullable=False),
+    Column("expires_at", _Time, nullable=False),
+    Column("used_at", _Time),
+    schema="status",
+)
+
 batches = Table(
     "batches",
     metadata,
@@ -116,6 +155,7 @@ closed_runs = Table(
     "closed_runs",
     metadata,
     Column("instance", Text),
+    Column("key", Text),
     Column("closed_at", _Time),
     schema="ledger",
 )
@@ -124,5 +164,44 @@ consumed_events = Table(
     metadata,
     Column("event_id", Text),
     Column("consumed_at", _Time),
+    schema="ledger",
+)
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", BigInteger),
+    Column("key", Text),
+    Column("instance", Text),
+    Column("runner", Text),
+    Column("step", Text),
+    Column("pod", Text),
+    Column("started_at", _Time),
+    Column("outcome", Text),
+    Column("error_type", Text),
+    Column("error", Text),
+    Column("finished_at", _Time),
+    schema="ledger",
+)
+effects = Table(
+    "effects",
+    metadata,
+    Column("seq", BigInteger),
+    Column("key", Text),
+    Column("instance", Text),
+    Column("runner", Text),
+    Column("epoch", Integer),
+    Column("step", Text),
+    Column("idx", Integer),
+    Column("kind", Text),
+    Column("pod", Text),
+    Column("committed_at", _Time),
+    schema="ledger",
+)
+workers = Table(
+    "workers",
+    metadata,
+    Column("pod", Text),
+    Column("connected", Boolean),
+    Column("seen_at", _Time),
     schema="ledger",
 )
