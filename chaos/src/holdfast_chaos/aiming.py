@@ -1,18 +1,23 @@
 """Make workers stand still at a chosen moment, with nothing but locks in the ledger database.
 
-An effect's row is the last statement before its commit, so a lock on ``work.effects`` holds every
-worker right before one. An outcome's row is written after the commit and before the activity
-returns, so a lock on ``work.outcomes`` holds it in between.
+An effect's row is the last statement before its commit, and an outcome's row is written after the
+commit and before the activity returns. So who is held at the first stands right before a commit,
+and who is held at the second stands between a commit and the return.
+
+`EveryStep` holds all workers with a lock on the whole table. `OneStep` holds a single step and
+nobody else: it writes the very row that the step is going to write and does not commit, so that
+the step waits to see whether its key is taken.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, LiteralString, Self
+from typing import Any, LiteralString, Protocol, Self, TypeVar
 
 import psycopg
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
@@ -20,14 +25,194 @@ from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay
 from holdfast_chaos.database import connect
 from holdfast_chaos.world import Aim
 from holdfast_contracts.agreements import run_lock
+from holdfast_contracts.core import EffectKey
+
+T = TypeVar("T")
 
 #: Less than the workers' own lock time-out: the harness lets go before they give up.
 LONGEST_HOLD_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A chosen run stands at the moment: when that was seen, and at which effects."""
+
+    at: datetime
+    run: str
+    keys: tuple[str, ...]
+
+
+class Gate(Protocol):
+    """Something in the way of a run, as long as the block lasts."""
+
+    @property
+    def run(self) -> str:
+        """The run that is waited for."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def wait(self, seconds: float) -> Held | None:
+        """Return when the run stands at the gate, or none in time."""
+
+    def open(self) -> None:
+        """Let all who stand there go on."""
+
+
+class _Sessions:
+    """The harness's own sessions. The database ends those whose harness has died."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._open = ExitStack()
+
+    def watcher(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a session that only looks."""
+        return self._open.enter_context(connect(self._url, autocommit=True))
+
+    def holder(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a session for a transaction that stands in the way."""
+        holder = connect(self._url)
+        self._open.callback(holder.close)  # which rolls back: nothing of it is ever committed
+        milliseconds = int(LONGEST_HOLD_SECONDS * 1000)
+        holder.execute(f"SET lock_timeout = {milliseconds}".encode())
+        holder.commit()
+        return holder
+
+    def close(self) -> None:
+        """Close them all, and so let go of everything."""
+        self._open.close()
+
+
+class EveryStep:
+    """Hold all workers before an effect, or before a return, and wait for one of a chosen run.
+
+    Others can stand in the way: it is for a run that has the workers to itself, as a fan-out has.
+    """
+
+    def __init__(self, database_url: str, aim: Aim, run: str) -> None:
+        self.run = run
+        self._aim = aim
+        self._sessions = _Sessions(database_url)
+        self._watcher: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def __enter__(self) -> Self:
+        self._watcher = self._sessions.watcher()
+        self._sessions.holder().execute(_LOCK[self._aim])
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """Let the workers go on."""
+        self._watcher = None
+        self._sessions.close()
+
+    def wait(self, seconds: float) -> Held | None:
+        """Return when a worker stands at the gate with a step of the run, or none in time."""
+        keys = _eventually(self._standing, min(seconds, LONGEST_HOLD_SECONDS))
+        return Held(datetime.now(UTC), self.run, tuple(keys)) if keys else None
+
+    def _standing(self) -> list[str]:
+        assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
+        names = {"run": self.run, "lock": run_lock(self.run)}
+        rows = self._watcher.execute(_STANDS[self._aim], names).fetchall()
+        return sorted({str(key) for (key,) in rows})
+
+
+class OneStep:
+    """Hold one step before its effect, or before its return; nobody else notices."""
+
+    def __init__(self, database_url: str, aim: Aim, key: EffectKey) -> None:
+        self.run = key.instance
+        self._key = key
+        self._aim = aim
+        self._sessions = _Sessions(database_url)
+        self._watcher: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._holder: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def __enter__(self) -> Self:
+        self._watcher = self._sessions.watcher()
+        self._holder = self._sessions.holder()
+        self._holder.execute(
+            _TAKE_KEY,
+            {
+                "key": str(self._key),
+                "instance": self._key.instance,
+                "epoch": self._key.epoch,
+                "step": self._key.step,
+                "index": self._key.index,
+            },
+        )
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """Let the step go on."""
+        self._watcher = self._holder = None
+        self._sessions.close()
+
+    def wait(self, seconds: float) -> Held | None:
+        """Return when the step stands at the gate, or none in time."""
+        assert self._holder is not None, "a gate is used as a context"  # noqa: S101
+        before_effect = self._holder
+        came = _eventually(lambda: self._blocked_by(before_effect), seconds)
+        if came and self._aim is Aim.BEFORE_RETURN:
+            came = self._move_on(before_effect)
+        return Held(datetime.now(UTC), self.run, (str(self._key),)) if came else None
+
+    def _move_on(self, before_effect: psycopg.Connection[tuple[Any, ...]]) -> bool:
+        """Let the step commit its effect, and hold it at the outcome of the same attempt."""
+        before_return = self._sessions.holder()
+        before_return.execute(_TAKE_OUTCOME, {"key": str(self._key)})
+        before_effect.rollback()
+        return bool(_eventually(lambda: self._blocked_by(before_return), LONGEST_HOLD_SECONDS / 2))
+
+    def _blocked_by(self, holder: psycopg.Connection[tuple[Any, ...]]) -> bool:
+        assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
+        pid = holder.info.backend_pid
+        return bool(self._watcher.execute(_BLOCKED_BY, {"pid": pid}).fetchall())
+
+
+def _eventually(produce: Callable[[], T], seconds: float) -> T | None:
+    waiting = Retrying(
+        retry=retry_if_not_result(bool), stop=stop_after_delay(seconds), wait=wait_fixed(0.01)
+    )
+    try:
+        return waiting(produce)
+    except RetryError:
+        return None
+
 
 _LOCK: dict[Aim, LiteralString] = {
     Aim.BEFORE_EFFECT: "LOCK TABLE work.effects IN SHARE MODE",
     Aim.BEFORE_RETURN: "LOCK TABLE work.outcomes IN SHARE MODE",
 }
+
+_TAKE_KEY: LiteralString = """
+    INSERT INTO work.effects (key, instance, runner, epoch, step, idx, payload_hash, pod)
+    VALUES (%(key)s, %(instance)s, %(instance)s, %(epoch)s, %(step)s, %(index)s, '', 'chaos')
+"""
+
+# The attempt that stands before its effect is the key's newest; it was written down first.
+_TAKE_OUTCOME: LiteralString = """
+    INSERT INTO work.outcomes (attempt_id, outcome)
+    SELECT max(id), 'committed' FROM work.attempts WHERE key = %(key)s
+"""
+
+_BLOCKED_BY: LiteralString = """
+    SELECT 1 FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND %(pid)s = ANY(pg_blocking_pids(pid))
+"""
 
 # The session that waits for the table also holds the lock that effects of its run share.
 _STANDS_BEFORE_EFFECT = """
@@ -61,92 +246,6 @@ _STANDS: dict[Aim, LiteralString] = {
     Aim.BEFORE_EFFECT: _STANDS_BEFORE_EFFECT,
     Aim.BEFORE_RETURN: _STANDS_BEFORE_RETURN,
 }
-
-
-@dataclass(frozen=True)
-class Held:
-    """A chosen run stands at the moment: when that was seen, and at which effects."""
-
-    at: datetime
-    keys: tuple[str, ...]
-
-
-class Gate:
-    """Hold all workers before an effect, or before a return, until the block ends.
-
-    Bounded: the lock is taken with a time-out, and the database itself ends a gate whose harness
-    has died or forgotten it.
-    """
-
-    def __init__(self, database_url: str, aim: Aim) -> None:
-        self._url = database_url
-        self._aim = aim
-        self._holder: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._watcher: psycopg.Connection[tuple[Any, ...]] | None = None
-
-    def __enter__(self) -> Self:
-        self._watcher = connect(self._url, autocommit=True)
-        self._holder = connect(self._url)
-        milliseconds = int(LONGEST_HOLD_SECONDS * 1000)
-        self._holder.execute(f"SET lock_timeout = {milliseconds}".encode())
-        self._holder.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}".encode())
-        # The settings outlive the transactions in which the gate is closed.
-        self._holder.commit()
-        self._close()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.open()
-        if self._watcher is not None:
-            self._watcher.close()
-
-    def open(self) -> None:
-        """Let the workers go on."""
-        if self._holder is not None:
-            self._holder.close()
-            self._holder = None
-
-    def let_pass(self) -> None:
-        """Let who stands at the gate go on, and close it before anybody can come again.
-
-        The next step of a run takes a round trip through the engine; the lock is asked for at
-        once, and the database serves requests for it in their order.
-        """
-        if self._holder is not None:
-            self._holder.rollback()
-            self._close()
-
-    def wait_for(self, run: str, seconds: float, passed: Collection[str] = ()) -> Held | None:
-        """Return when a worker stands at the gate with a step of the run, or none in time.
-
-        Steps that were let pass before do not count.
-        """
-        waiting = Retrying(
-            retry=retry_if_not_result(bool),
-            stop=stop_after_delay(seconds),
-            wait=wait_fixed(0.01),
-        )
-        try:
-            keys: Sequence[str] = waiting(self._standing, run, passed)
-        except RetryError:
-            return None
-        return Held(datetime.now(UTC), tuple(keys))
-
-    def _close(self) -> None:
-        assert self._holder is not None, "a gate is used as a context"  # noqa: S101
-        self._holder.execute(_LOCK[self._aim])
-
-    def _standing(self, run: str, passed: Collection[str]) -> list[str]:
-        assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
-        rows = self._watcher.execute(
-            _STANDS[self._aim], {"run": run, "lock": run_lock(run)}
-        ).fetchall()
-        return sorted({str(key) for (key,) in rows} - set(passed))
 
 
 def session_names(database_url: str, prefix: str) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ class EngineReader:
 
     @retry(
         retry=retry_if_exception_type((NotReadableError, httpx.TransportError)),
-        stop=stop_after_delay(30),
+        stop=stop_after_delay(60),
         wait=wait_fixed(0.2),
         reraise=True,
     )

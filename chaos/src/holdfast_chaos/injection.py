@@ -14,7 +14,7 @@ from holdfast_chaos.targets import Target
 from holdfast_chaos.world import FREEZE, KILL, Aim, FaultRecord
 
 #: How long a chosen run may take to come to the moment.
-AIM_SECONDS = 15.0
+AIM_SECONDS = 30.0
 #: How long a struck component may take to serve again.
 HEAL_SECONDS = 60.0
 GATED = frozenset({Aim.BEFORE_EFFECT, Aim.BEFORE_RETURN})
@@ -52,32 +52,20 @@ class Injector:
     on_struck: Callable[[FaultPlan, Moment], None] = field(default=lambda _plan, _moment: None)
 
     def strike_at_gate(
-        self,
-        plan: FaultPlan,
-        aim_at: Callable[[], str],
-        then: Callable[[], None] = lambda: None,
-        *,
-        skip: int = 0,
+        self, plan: FaultPlan, gate: Gate, then: Callable[[], None] = lambda: None
     ) -> FaultRecord:
         """Strike while a run stands right before a commit, or between commit and return.
 
-        ``aim_at`` is called when the gate is closed and returns the run to wait for; it may start
-        one. The run's first ``skip`` steps are let pass. ``then`` is called when the run stands
-        there, before the strike. The victims' sessions are ended before the gate opens, so that
-        nothing that a dead process had sent still commits.
+        The gate must have been entered. ``then`` is called when the run stands there, before the
+        strike. The victims' sessions are ended before the gate opens, so that nothing that a dead
+        process had sent still commits.
         """
-        with Gate(self.database_url, plan.aim) as gate:
-            run = aim_at()
-            held = gate.wait_for(run, AIM_SECONDS)
-            passed: set[str] = set()
-            for _ in range(skip):
-                passed.update(held.keys if held else ())
-                gate.let_pass()
-                held = gate.wait_for(run, AIM_SECONDS, passed)
-            if held is None:
-                return self._missed(plan, run)
-            then()
-            return self._strike(plan, Moment(held.at, run, held.keys), gate.open)
+        held = gate.wait(AIM_SECONDS)
+        if held is None:
+            gate.open()
+            return self._missed(plan, gate.run)
+        then()
+        return self._strike(plan, Moment(held.at, held.run, held.keys), gate.open)
 
     def strike_behind(self, plan: FaultPlan, happen: Callable[[], Moment | None]) -> FaultRecord:
         """Strike as soon as something has happened: an accepted start or event, a due timer."""

@@ -10,33 +10,36 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, LiteralString, NoReturn, TypeVar
 
 import httpx
+import psycopg
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
+from holdfast_chaos.aiming import EveryStep, OneStep
 from holdfast_chaos.certificate import PASS, Certificate
 from holdfast_chaos.client import Client, RefusedError
 from holdfast_chaos.collect import collect
 from holdfast_chaos.database import connect
-from holdfast_chaos.engine import EngineReader
+from holdfast_chaos.engine import EngineReader, NotReadableError
 from holdfast_chaos.histories import RunHistory
 from holdfast_chaos.injection import GATED, FaultPlan, Injector, Moment
 from holdfast_chaos.observations import EventSeen, Notebook, Poll
 from holdfast_chaos.observer import Observer
 from holdfast_chaos.scheduler import scheduler_jobs
+from holdfast_chaos.targets import TargetNotReadyError
 from holdfast_chaos.targets.processes import Processes
 from holdfast_chaos.world import DeclaredRun, FaultRecord, World
-from holdfast_contracts.core import CANCEL
+from holdfast_contracts.core import CANCEL, EffectKey
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_local.demo_job import DigestJob, serving
 from holdfast_local.demo_plan import VICTIMS, Act, Plan, Scene, make_plan, read_legs
@@ -55,6 +58,12 @@ QUIET_SECONDS = 60.0
 #: How long the harness waits for one run to do one thing.
 _STEP_SECONDS = 30.0
 _LARGEST_SEED = 1_000_000
+#: A fan-out is under way when it has so many effects.
+_FANNED_OUT = 40
+
+_EFFECTS: LiteralString = "SELECT count(*) FROM work.effects WHERE instance = %s"
+_POLLS: LiteralString = "SELECT count(DISTINCT key) FROM work.attempts WHERE instance = %s"
+_SINCE: LiteralString = f"{_EFFECTS} AND committed_at > %s"
 
 Seed = Annotated[int | None, typer.Option("--seed", help="Drives everything; default: a new one.")]
 Legs = Annotated[
@@ -64,8 +73,17 @@ Legs = Annotated[
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the stack up afterwards.")]
 
 
-class DemoError(Exception):
-    """The demo cannot go on; the text says why."""
+#: What ends a demo with its text and without a traceback.
+_FAILURES = (
+    StackError,
+    ToolchainError,
+    RefusedError,
+    TargetNotReadyError,
+    NotReadableError,
+    httpx.HTTPError,
+    psycopg.Error,
+    ValueError,
+)
 
 
 def demo(seed: Seed = None, legs: Legs = None, keep: Keep = False) -> None:  # noqa: FBT002 - a flag
@@ -75,8 +93,10 @@ def demo(seed: Seed = None, legs: Legs = None, keep: Keep = False) -> None:  # n
     try:
         with _ended_by_signals():
             certificate = Demo(console, chosen, legs, keep=keep).run()
-    except (StackError, ToolchainError, DemoError, RefusedError, ValueError) as error:
-        console.print(f"[bold red]✗[/] {error}", highlight=False, soft_wrap=True)
+    except _FAILURES as error:
+        console.print(
+            f"[bold red]✗[/] {type(error).__name__}: {error}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("interrupted; the stack is down")
@@ -106,9 +126,9 @@ class Demo:
         with ExitStack() as cleaning:
             job_url = cleaning.enter_context(serving(job))
             plan = make_plan(self._seed, job_url, read_legs(self._sample), legs)
+            self._stack.delete()
             if not self._keep:
                 cleaning.callback(self._take_down)
-            self._stack.delete()
             self._stack.up(self._step)
             world = self._perform(plan, job)
             certificate = Certificate(
@@ -125,7 +145,7 @@ class Demo:
 
     def _perform(self, plan: Plan, job: DigestJob) -> World:
         with ExitStack() as open_things:
-            api = open_things.enter_context(httpx.Client(base_url=self._stack.api_url, timeout=10))
+            api = open_things.enter_context(httpx.Client(base_url=self._stack.api_url, auth=self._stack.auth(), timeout=10))
             engine = EngineReader(open_things.enter_context(self._management()))
             performance = Performance(self._stack, self._view, plan, api, engine)
             with self._view.live(self._stack.database_url):
@@ -137,7 +157,7 @@ class Demo:
         return httpx.Client(
             base_url=self._stack.orchestrator_url,
             headers={"dapr-api-token": self._stack.identity.secrets.app_token},
-            timeout=20,
+            timeout=5,
         )
 
     def _etcd_url(self) -> str:
@@ -239,7 +259,8 @@ class Performance:
             self._observer.stop()
 
     def world(self, etcd_url: str) -> World:
-        """Return what all witnesses say."""
+        """Return what all witnesses say, once the engine has put its last reminders away."""
+        _eventually(lambda: not _busy(scheduler_jobs(etcd_url)), _STEP_SECONDS)
         return collect(
             database_url=self._stack.database_url,
             engine=self._engine,
@@ -252,16 +273,14 @@ class Performance:
 
     def _play_act(self, act: Act) -> None:
         fault = act.fault
+        for run in act.joining:
+            self._start(run)
         if fault.aim in GATED:
-            record = self._injector.strike_at_gate(
-                fault,
-                lambda: self._enter(act),
-                lambda: self._cancel(act) if act.scene is Scene.TRIP else None,
-                skip=act.skip,
-            )
+            with self._gate(act) as gate:
+                self._start(act.run)
+                cancel = (lambda: self._cancel(act)) if act.scene is Scene.TRIP else lambda: None
+                record = self._injector.strike_at_gate(fault, gate, cancel)
         else:
-            for run in act.joining:
-                self._start(run)
             moments = {
                 Scene.START: self._accepted_start,
                 Scene.APPROVAL: self._accepted_approval,
@@ -272,11 +291,16 @@ class Performance:
         self._tell(record)
         self._await_resumption(record)
 
-    def _enter(self, act: Act) -> str:
-        """Start the runs of an act behind the closed gate; return the one that it aims at."""
-        for run in (*act.joining, act.run):
-            self._start(run)
-        return act.run.instance
+    def _gate(self, act: Act) -> EveryStep | OneStep:
+        """Return what will stand in the way of the run that the act aims at."""
+        url, aim, run = self._stack.database_url, act.fault.aim, act.run.instance
+        if act.step is None:
+            self._start(act.run)
+            self._until(f"{run} to fan out", lambda: self._count(_EFFECTS, run) > _FANNED_OUT)
+            return EveryStep(url, aim, run)
+        # The monitor has made some polls before: the one after the next is aimed at.
+        index = self._count(_POLLS, run) + 1 if act.scene is Scene.MONITOR else 0
+        return OneStep(url, aim, EffectKey(run, 0, act.step, index))
 
     def _accepted_start(self, act: Act) -> Moment:
         return Moment(self._start(act.run), act.run.instance)
@@ -353,20 +377,17 @@ class Performance:
         """Return when the run that was aimed at has gone on, so that no two kills are one."""
         if record.run is None:
             return
-        run = record.run
+        run, struck = record.run, record.struck_at
         self._until(
             f"{run} to go on after {record.id}",
-            lambda: run not in self._observer.in_flight() or self._effects_since(record) > 0,
+            lambda: run not in self._observer.in_flight() or self._count(_SINCE, run, struck) > 0,
         )
         seconds = (datetime.now(UTC) - record.struck_at).total_seconds()
         self._view.say(f"{run}: resumed {seconds:.1f} s after the kill", "bold green")
 
-    def _effects_since(self, record: FaultRecord) -> int:
+    def _count(self, query: LiteralString, *values: object) -> int:
         with connect(self._stack.database_url, autocommit=True) as connection:
-            row = connection.execute(
-                "SELECT count(*) FROM work.effects WHERE instance = %s AND committed_at > %s",
-                (record.run, record.struck_at),
-            ).fetchone()
+            row = connection.execute(query, values).fetchone()
         return int(row[0]) if row else 0
 
     def _ended(self, run: DeclaredRun) -> bool:
@@ -398,6 +419,11 @@ def _probes(stack: Stack) -> dict[str, str | None]:
 def _sessions(stack: Stack) -> dict[str, str]:
     """Say how the database sessions of each component are called."""
     return {"activity-worker": f"{stack.app_ids['activity-worker']}/"}
+
+
+def _busy(jobs: Sequence[str]) -> list[str]:
+    """Return the jobs that are on their way; a timer may stay until it is due."""
+    return [job for job in jobs if "||timer-" not in job]
 
 
 def _eventually(produce: Callable[[], T], seconds: float) -> T | None:

@@ -13,10 +13,10 @@ from typing import Any
 from holdfast_chaos.injection import FaultPlan
 from holdfast_chaos.world import Aim, DeclaredRun
 from holdfast_contracts.batch_processing import BATCH_PROCESSING
-from holdfast_contracts.book_trip import BOOK_TRIP
-from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
+from holdfast_contracts.book_trip import BOOK_FLIGHT, BOOK_HOTEL, BOOK_TRIP
+from holdfast_contracts.job_status_monitor import CHECK_JOB_STATUS, JOB_STATUS_MONITOR
 from holdfast_contracts.request_escalation import REQUEST_ESCALATION
-from holdfast_contracts.task_chain import TASK_CHAIN
+from holdfast_contracts.task_chain import STEP2, STEP3, TASK_CHAIN
 
 #: What is killed: each alone, then all at once.
 VICTIMS = ("orchestrator", "activity-worker", "orchestrator-sidecar", "activity-worker-sidecar")
@@ -59,8 +59,8 @@ class Act:
     fault: FaultPlan
     #: The run that the kill is aimed at.
     run: DeclaredRun
-    #: Steps of it that are let pass first.
-    skip: int
+    #: The step of it that is struck, where it is a single one.
+    step: str | None
     pause_seconds: float
     joining: tuple[DeclaredRun, ...]
 
@@ -135,7 +135,7 @@ class _Planner:
                 scene=scene,
                 fault=fault,
                 run=run,
-                skip=self._skip(scene),
+                step=self._step(scene),
                 pause_seconds=round(self._random.uniform(0.1, 0.6), 2),
                 joining=joining,
             )
@@ -179,12 +179,14 @@ class _Planner:
             for number, (scene, components) in enumerate(zip(scenes, targets, strict=True), 1)
         ]
 
-    def _skip(self, scene: Scene) -> int:
-        return {
-            Scene.CHAIN: self._random.randint(1, 2),
-            Scene.TRIP: self._random.randint(0, 1),
-            Scene.BATCH: 2,
-        }.get(scene, 0)
+    def _step(self, scene: Scene) -> str | None:
+        """Choose the step to strike; the fan-out is struck in all that are under way at once."""
+        steps = {
+            Scene.CHAIN: (STEP2.name, STEP3.name),
+            Scene.TRIP: (BOOK_FLIGHT.name, BOOK_HOTEL.name),
+            Scene.MONITOR: (CHECK_JOB_STATUS.name,),
+        }.get(scene)
+        return self._random.choice(steps) if steps else None
 
     def _aimed(self, scene: Scene, monitor: DeclaredRun, approved: DeclaredRun) -> DeclaredRun:
         draw = self._random
