@@ -56,8 +56,10 @@ def stack(stack_name: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 @pytest.fixture
 def api(stack: Stack) -> Iterator[httpx.Client]:
-    """A client of the stack's public API."""
-    with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as client:
+    """A client of the stack's public API; the approver decides, the admin does all else."""
+    with httpx.Client(
+        base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
+    ) as client:
         yield client
 
 

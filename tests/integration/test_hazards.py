@@ -58,7 +58,7 @@ def test_1_a_run_survives_a_timer_an_event_and_a_kill_while_its_worker_is_away(
 
 
 def test_1_without_the_local_step_the_same_run_is_stuck_for_good(unsafe_stack: Stack) -> None:
-    with httpx.Client(base_url=unsafe_stack.api_url, timeout=30) as api:
+    with httpx.Client(base_url=unsafe_stack.api_url, auth=unsafe_stack.auth(), timeout=30) as api:
         run = provoke_hazard_1(unsafe_stack, api)
     url = f"{unsafe_stack.orchestrator_url}/instances/{run}"
     headers = {"dapr-api-token": unsafe_stack.identity.secrets.app_token}

@@ -59,22 +59,23 @@ def pids(stack: Stack) -> dict[str, int | None]:
     return {name: stack.pid(name) for name in NAMES}
 
 
-def accept(api_url: str, workflow: str, body: object) -> str:
-    answer = httpx.post(f"{api_url}/workflows/{workflow}", json=body, timeout=30)
+def accept(stack: Stack, workflow: str, body: object) -> str:
+    url = f"{stack.api_url}/workflows/{workflow}"
+    answer = httpx.post(url, json=body, auth=stack.auth(), timeout=30)
     assert answer.status_code == httpx.codes.ACCEPTED, answer.text
     instance_id: str = answer.json()["instance_id"]
     return instance_id
 
 
-def state_of(api_url: str, instance_id: str) -> str:
-    answer = httpx.get(f"{api_url}/status/{instance_id}", timeout=30)
+def state_of(stack: Stack, instance_id: str) -> str:
+    answer = httpx.get(f"{stack.api_url}/status/{instance_id}", auth=stack.auth(), timeout=30)
     assert answer.status_code == httpx.codes.OK, answer.text
     state: str = answer.json()["state"]
     return state
 
 
 def has_completed(stack: Stack, instance_id: str) -> bool:
-    return state_of(stack.api_url, instance_id) == "COMPLETED"
+    return state_of(stack, instance_id) == "COMPLETED"
 
 
 def begun(stack: Stack) -> bool:
@@ -136,8 +137,8 @@ def test_a_killed_process_comes_back_with_another_pid(stack: Stack, name: str) -
 
 
 def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
-    run = accept(stack.api_url, "request_escalation", {"id": "all-at-once", "amount": 5000})
-    eventually("the run waits", lambda: state_of(stack.api_url, run) == "RUNNING", seconds=60)
+    run = accept(stack, "request_escalation", {"id": "all-at-once", "amount": 5000})
+    eventually("the run waits", lambda: state_of(stack, run) == "RUNNING", seconds=60)
     killed = {pid for name in NAMES for pid in stack.kill(name)}
 
     def others() -> bool:
@@ -146,7 +147,7 @@ def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
 
     eventually("every process has another pid", others, seconds=30)
     stack.wait_until_ready(90)
-    eventually("the run is there", lambda: state_of(stack.api_url, run) == "RUNNING", seconds=60)
+    eventually("the run is there", lambda: state_of(stack, run) == "RUNNING", seconds=60)
 
 
 def test_a_stopped_process_stays_stopped_until_it_is_started(stack: Stack) -> None:
@@ -179,10 +180,10 @@ def test_down_leaves_no_process_and_up_finds_the_state_again(
     stack = make_stack("again")
     stack.up()
     app_ids, ports = stack.app_ids, stack.ports
-    done = accept(stack.api_url, "task_chain", 1)
-    waiting = accept(stack.api_url, "request_escalation", {"id": "waits", "amount": 5000})
+    done = accept(stack, "task_chain", 1)
+    waiting = accept(stack, "request_escalation", {"id": "waits", "amount": 5000})
     eventually("it completes", partial(has_completed, stack, done), seconds=30)
-    eventually("it waits", lambda: state_of(stack.api_url, waiting) == "RUNNING", seconds=30)
+    eventually("it waits", lambda: state_of(stack, waiting) == "RUNNING", seconds=30)
     members = left_of(stack)
 
     stack.down()
@@ -192,10 +193,13 @@ def test_down_leaves_no_process_and_up_finds_the_state_again(
 
     stack.up()
     assert (stack.app_ids, stack.ports) == (app_ids, ports)
-    assert state_of(stack.api_url, done) == "COMPLETED"
+    assert state_of(stack, done) == "COMPLETED"
     approval = {"approved": True, "by": "tests"}
     answer = httpx.post(
-        f"{stack.api_url}/runs/{waiting}/events/human_approval", json=approval, timeout=30
+        f"{stack.api_url}/runs/{waiting}/events/human_approval",
+        json=approval,
+        auth=stack.auth(),
+        timeout=30,
     )
     assert answer.status_code == httpx.codes.ACCEPTED, answer.text
     eventually(
@@ -211,22 +215,26 @@ def test_two_stacks_do_not_see_each_other(stack: Stack, make_stack: Callable[...
 
     assert not set(stack.ports.values()) & set(other.ports.values())
     assert not set(stack.app_ids.values()) & set(other.app_ids.values())
-    run = accept(stack.api_url, "task_chain", 2)
+    run = accept(stack, "task_chain", 2)
     eventually("it completes", partial(has_completed, stack, run), seconds=30)
-    answer = httpx.get(f"{other.api_url}/status/{run}", timeout=30)
+    answer = httpx.get(f"{other.api_url}/status/{run}", auth=other.auth(), timeout=30)
     assert answer.status_code == httpx.codes.NOT_FOUND
 
     # Both have an instance of the same name, each its own.
     twins = [
         httpx.post(
-            f"{one.api_url}/workflows/task_chain", params={"instance_id": "twin"}, json=number
+            f"{one.api_url}/workflows/task_chain",
+            params={"instance_id": "twin"},
+            json=number,
+            auth=one.auth(),
         )
         for one, number in ((stack, 3), (other, 4))
     ]
     assert [twin.status_code for twin in twins] == [httpx.codes.ACCEPTED] * 2
     for one, first in ((stack, 4), (other, 5)):
         eventually("it completes", partial(has_completed, one, "twin"), seconds=30)
-        output = httpx.get(f"{one.api_url}/status/twin", timeout=30).json()["output"]
+        answer = httpx.get(f"{one.api_url}/status/twin", auth=one.auth(), timeout=30)
+        output = answer.json()["output"]
         assert output[0] == first
 
     other.down()
@@ -306,7 +314,7 @@ def test_a_stack_in_a_closed_folder_works_for_root_too(tmp_path: Path, stack_nam
     stack = Stack(f"{stack_name}-closed", root=tmp_path)
     try:
         stack.up()
-        run = accept(stack.api_url, "task_chain", 1)
+        run = accept(stack, "task_chain", 1)
         eventually("it completes", partial(has_completed, stack, run), seconds=30)
         home = stack.folder.postgres.resolve()
         assert (home / "data" / "PG_VERSION").exists()

@@ -124,6 +124,7 @@ def _mebibytes(number: int) -> str:
 def _print_urls(stack: Stack) -> None:
     """Print where the stack can be reached."""
     _out.print(f"  API       {stack.api_url}  (docs at {stack.api_url}/docs)", highlight=False)
+    _out.print(f"  tokens    {stack.folder.tokens}  (one for each role)", highlight=False)
     _out.print(f"  logs      {stack.folder.logs}", highlight=False)
     _out.print(f"  connect   {stack.folder.descriptor}", highlight=False)
 

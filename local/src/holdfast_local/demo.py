@@ -145,7 +145,9 @@ class Demo:
 
     def _perform(self, plan: Plan, job: DigestJob) -> World:
         with ExitStack() as open_things:
-            api = open_things.enter_context(httpx.Client(base_url=self._stack.api_url, auth=self._stack.auth(), timeout=10))
+            api = open_things.enter_context(
+                httpx.Client(base_url=self._stack.api_url, auth=self._stack.auth(), timeout=10)
+            )
             engine = EngineReader(open_things.enter_context(self._management()))
             performance = Performance(self._stack, self._view, plan, api, engine)
             with self._view.live(self._stack.database_url):

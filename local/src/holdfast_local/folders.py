@@ -71,6 +71,16 @@ class StackFolder:
         return self.path / "secrets.json"
 
     @property
+    def tokens(self) -> Path:
+        """A token of the API for each role, readable by the owner only."""
+        return self.path / "tokens.json"
+
+    @property
+    def token_hashes(self) -> Path:
+        """What the status API knows of these tokens."""
+        return self.path / "token-hashes.json"
+
+    @property
     def ports(self) -> Path:
         """The ports of the last start."""
         return self.path / "ports.json"

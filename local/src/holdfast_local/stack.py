@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from tenacity import RetryError as StillFalseError
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from holdfast_local import components, files, identity, postgres, processes, toolchain
+from holdfast_local import components, files, identity, postgres, processes, tokens, toolchain
 from holdfast_local import ports as port_numbers
 from holdfast_local.errors import NotUpError, StackError
 from holdfast_local.folders import StackFolder, repository, stacks_of
@@ -125,6 +125,14 @@ class Stack:
         """App-ids and secrets."""
         self._must_exist()
         return identity.load(self.folder)
+
+    def token(self, role: str) -> str:
+        """Give the token of a role: viewer, operator, approver or admin."""
+        return self._tokens()[role]
+
+    def auth(self) -> tokens.EveryRole:
+        """Give what lets an ``httpx`` client do all that the API offers."""
+        return tokens.EveryRole(self._tokens())
 
     @property
     def ports(self) -> dict[str, int]:
@@ -265,6 +273,7 @@ class Stack:
     def _plan(self, binaries: Mapping[str, Path]) -> Plan:
         """Decide what runs; only a stack that is not up may get other ports than before."""
         own = identity.load_or_create(self.folder)
+        tokens.load_or_create(self.folder)
         if self.is_up():
             chosen = self.ports
         else:
@@ -430,6 +439,12 @@ class Stack:
 
     def _url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
+
+    def _tokens(self) -> dict[str, str]:
+        found: dict[str, str] | None = files.read_json(self.folder.tokens)
+        if found is None:
+            raise NotUpError(f"the stack {self.name!r} has never been up here")
+        return found
 
     def _must_exist(self) -> None:
         if not self.folder.ports.exists():

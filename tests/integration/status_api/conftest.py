@@ -36,7 +36,7 @@ def service(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def lone_api(service: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.url, timeout=30, trust_env=False) as client:
+    with service.client() as client:
         yield client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from holdfast_local import files, tokens
 from tests.support.postgres import Database, running_database
 from tests.support.waiting import eventually
 
@@ -61,6 +63,9 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
+        self.tokens = {role: secrets.token_urlsafe(32) for role in tokens.ROLES}
+        self.tokens_file = log.parent / f"tokens-{self.port}.json"
+        files.write_json(self.tokens_file, tokens.hashed(self.tokens))
         self._environment = {
             "HOLDFAST_APP_ID": "status-api",
             "HOLDFAST_HOST": "127.0.0.1",
@@ -68,10 +73,21 @@ class Service:
             "HOLDFAST_DATABASE_URL": database.url("status"),
             # Nobody listens there: what is accepted has to wait.
             "DAPR_HTTP_PORT": str(free_port()),
+            "HOLDFAST_TOKENS_FILE": str(self.tokens_file),
             "PROMETHEUS_MULTIPROC_DIR": str(log.parent / f"metrics-{self.port}"),
             **(environment or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
+
+    def client(self, role: str | None = None) -> httpx.Client:
+        """Return a client with the token of a role, or with each where it is needed."""
+        auth: httpx.Auth = tokens.EveryRole(self.tokens)
+        headers = {}
+        if role is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[role]}"
+        return httpx.Client(
+            base_url=self.url, auth=auth, headers=headers, timeout=30, trust_env=False
+        )
 
     def start(self) -> None:
         """Start it and return when it answers."""

@@ -295,7 +295,7 @@ def test_the_catalogue_offers_every_public_workflow_with_its_schemas(
     assert listed["book_trip"]["cancellable"] is True
     assert listed["task_chain"]["cancellable"] is False
     (approval,) = listed["request_escalation"]["events"]
-    assert approval["data_schema"]["required"] == ["approved", "by"]
+    assert approval["data_schema"]["required"] == ["approved"]
 
 
 def test_an_unknown_route_and_a_wrong_method_are_problems(lone_api: httpx.Client) -> None:

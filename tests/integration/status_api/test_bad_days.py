@@ -26,7 +26,7 @@ def own_service(quiet_database: Database, tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def own_api(own_service: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=own_service.url, timeout=30, trust_env=False) as client:
+    with own_service.client() as client:
         yield client
 
 

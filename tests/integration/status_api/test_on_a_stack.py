@@ -74,7 +74,9 @@ class Outage:
 @pytest.fixture(scope="module")
 def outage(stack: Stack) -> Outage:
     """Take the orchestrator away once, for all tests that need it away."""
-    with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as api:
+    with httpx.Client(
+        base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
+    ) as api:
         waiting = accepted(api, "request_escalation", ORDER)
         finished = accepted(api, "task_chain", 1)
         wait_for_state(api, waiting, "RUNNING")
@@ -152,7 +154,7 @@ def test_of_two_approvals_the_first_counts_and_a_third_after_the_decision_is_a_4
 ) -> None:
     run = outage.approved_twice
     end = wait_for_end(api, run, seconds=60)
-    assert (end["output"]["verdict"], end["output"]["by"]) == ("rejected", "Grace")
+    assert (end["output"]["verdict"], end["output"]["by"]) == ("rejected", "approver")
     problem(api.post(f"/runs/{run}/events/human_approval", json=APPROVAL), 409)
     assert events_of(api, run) == ["consumed", "expired"]
 
@@ -314,7 +316,9 @@ def test_no_observer_sees_a_status_go_back_or_vanish_while_processes_are_killed(
     faults: list[str] = []
 
     def observe() -> None:
-        with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as client:
+        with httpx.Client(
+            base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
+        ) as client:
             while not ended.is_set():
                 for run in runs:
                     answer = client.get(f"/status/{run}")

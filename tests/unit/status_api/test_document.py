@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,18 +10,23 @@ from sqlalchemy import create_engine
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS, WORKFLOWS
 from holdfast_status_api import document
 from holdfast_status_api.app import create_app
+from holdfast_status_api.auth.authenticator import Authenticator
+from holdfast_status_api.auth.tokens import TokenFile
 from holdfast_status_api.background import Background
 from holdfast_status_api.orchestrator import Orchestrator
 from holdfast_status_api.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def openapi() -> dict[str, Any]:
+def openapi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = Settings(database_url="postgresql+psycopg://nobody@127.0.0.1/nothing")
     engine = create_engine(settings.database_url)  # connects when it is first used: here, never
     orchestrator = Orchestrator(settings)
     background = Background(settings, engine, orchestrator)
-    return document.build(create_app(settings, engine, orchestrator, background))
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens.json"
+    tokens.write_text(json.dumps([{"subject": "ada", "role": "viewer", "sha256": "0" * 64}]))
+    authenticator = Authenticator(TokenFile(tokens), None)
+    return document.build(create_app(settings, engine, orchestrator, background, authenticator))
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 USAGE = "usage: python -m holdfast_status_api serve|migrate"
 
@@ -14,9 +15,10 @@ def main(arguments: list[str]) -> int:
     if arguments == ["serve"]:
         # Several processes serve, so they count in files. The metrics library reads this when
         # it is imported: hence the imports below are not at the top.
-        os.environ.setdefault(
+        folder = os.environ.setdefault(
             "PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="holdfast-status-api-")
         )
+        Path(folder).mkdir(parents=True, exist_ok=True)
         from holdfast_status_api import server  # noqa: PLC0415
 
         server.serve()

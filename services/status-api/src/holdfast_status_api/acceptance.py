@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from holdfast_contracts.core import Workflow
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
+from holdfast_status_api.auth import audit
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import requests, runs
 
@@ -34,6 +35,7 @@ def accept_run(
     *,
     instance_id: str | None,
     idempotency_key: str | None,
+    requested_by: str | None = None,
 ) -> AcceptedRun:
     """Commit the request to run a workflow and return it.
 
@@ -53,6 +55,7 @@ def accept_run(
                 input=document,
                 idempotency_key=idempotency_key,
                 payload_hash=asked_for,
+                requested_by=requested_by,
             )
             .on_conflict_do_nothing()
             .returning(requests.c.accepted_at)
@@ -67,6 +70,7 @@ def accept_run(
                     updated_at=accepted_at,
                 )
             )
+            audit.record(connection, HTTPStatus.ACCEPTED, row_id)
             return AcceptedRun(row_id, flow.name, accepted_at)
         if idempotency_key is not None:
             first = connection.execute(

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from holdfast_status_api.auth.callers import Role
 from holdfast_status_api.receipts import EventState
 from holdfast_status_api.states import State
 
@@ -112,6 +113,33 @@ class CatalogueAnswer(Answer):
     """Every workflow that can be started here."""
 
     workflows: list[WorkflowAnswer]
+
+
+class CallerAnswer(Answer):
+    """Who calls."""
+
+    subject: str
+    role: str = Field(description="The roles in one text; more than one only from an issuer.")
+    roles: list[Role]
+
+
+class AuditEntry(Answer):
+    """Who changed what, or tried to."""
+
+    at: datetime
+    subject: str
+    role: str
+    action: str
+    target: str
+    status: int
+    address: str
+
+
+class AuditAnswer(Answer):
+    """A page of the audit log, newest first."""
+
+    entries: list[AuditEntry]
+    next: str | None
 
 
 class ProblemAnswer(BaseModel):

@@ -8,15 +8,21 @@ from sqlalchemy import Engine
 from holdfast_servicekit import health, metrics, problems
 from holdfast_status_api import bodies, database, document, parameters, traffic
 from holdfast_status_api.answers import ProblemAnswer
+from holdfast_status_api.auth import guard
+from holdfast_status_api.auth.authenticator import Authenticator
 from holdfast_status_api.background import Background
 from holdfast_status_api.index import RunIndex
 from holdfast_status_api.orchestrator import Orchestrator
-from holdfast_status_api.routes import batches, catalogue, events, status, workflows
+from holdfast_status_api.routes import batches, catalogue, events, identity, status, workflows
 from holdfast_status_api.settings import Settings
 
 
 def create_app(
-    settings: Settings, engine: Engine, orchestrator: Orchestrator, background: Background
+    settings: Settings,
+    engine: Engine,
+    orchestrator: Orchestrator,
+    background: Background,
+    authenticator: Authenticator,
 ) -> OpenAPI:
     """Return the app. Call it after the fork; it starts nothing."""
     app = OpenAPI(
@@ -30,6 +36,7 @@ def create_app(
     problems.register(app)
     database.register_unavailable(app)
     traffic.measure(app)
+    guard.install(app, settings, engine, authenticator)
     bodies.drain_unread(app)
     for api in (
         catalogue.api(),
@@ -37,6 +44,7 @@ def create_app(
         status.api(RunIndex(engine), orchestrator),
         events.api(settings, engine, background),
         batches.api(settings, engine),
+        identity.api(engine),
     ):
         app.register_api(api)
     app.register_blueprint(document.blueprint(app))

@@ -16,7 +16,9 @@ from pydantic.json_schema import models_json_schema
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND
 from holdfast_servicekit.problems import MEDIA_TYPE
+from holdfast_status_api import approvals
 from holdfast_status_api.answers import ProblemAnswer
+from holdfast_status_api.auth.permissions import rule_for
 
 INFO = Info(
     title="Holdfast status API",
@@ -40,11 +42,10 @@ def answers(
 
     Every operation that stores or reads can also find the database away.
     """
-    problem = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model=ProblemAnswer.__name__)}}}
     refused = (*refusals, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
     return {
         **{int(code): model for code, model in success.items()},
-        **{int(code): {"description": code.phrase, "content": problem} for code in refused},
+        **{int(code): _refused(code) for code in refused},
     }
 
 
@@ -53,7 +54,9 @@ def build(app: OpenAPI) -> dict[str, Any]:
     document: dict[str, Any] = app.api_doc
     inputs: list[type[BaseModel]] = [flow.input for flow in PUBLIC_WORKFLOWS.values()]
     declared = {event.name: event for flow in PUBLIC_WORKFLOWS.values() for event in flow.events}
-    data: list[type[BaseModel]] = [event.data for event in (*declared.values(), SUSPEND, RESUME)]
+    data: list[type[BaseModel]] = [
+        approvals.body_of(event) for event in (*declared.values(), SUSPEND, RESUME)
+    ]
     models: list[type[BaseModel]] = [*inputs, *data, ProblemAnswer]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
@@ -68,6 +71,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
     paths["/batches"]["post"]["requestBody"] = _body(
         "text/csv", {"type": "string", "examples": ["origin,destination\nJFK,LHR\n"]}
     )
+    _secure(document)
     return document
 
 
@@ -97,6 +101,26 @@ def blueprint(app: OpenAPI) -> Blueprint:
         return send_from_directory(_SWAGGER, name, max_age=86400)
 
     return pages
+
+
+def _secure(document: dict[str, Any]) -> None:
+    """Say of every operation that needs a token that it does, and how it is refused."""
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "Static, or of the issuer."}
+    }
+    refusals = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            rule = rule_for(method.upper(), path, {})
+            if rule is None or not rule.public:
+                operation["security"] = [{"token": []}]
+                for code in refusals:
+                    operation["responses"].setdefault(str(int(code)), _refused(code))
+
+
+def _refused(code: HTTPStatus) -> dict[str, Any]:
+    problem = {"$ref": _REFERENCE.format(model=ProblemAnswer.__name__)}
+    return {"description": code.phrase, "content": {MEDIA_TYPE: {"schema": problem}}}
 
 
 def _any_of(models: list[type[BaseModel]]) -> dict[str, Any]:

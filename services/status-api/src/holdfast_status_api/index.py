@@ -36,6 +36,8 @@ class Run:
     started_at: datetime | None
     updated_at: datetime
     finished_at: datetime | None
+    #: Whose token started it; not known of a run that was started by other means.
+    requested_by: str | None
     #: It has been handed to the engine; before that the engine need not be asked.
     dispatched: bool
     #: The engine was asked a moment ago.
@@ -49,6 +51,7 @@ _FIND = select(
     runs,
     requests.c.input,
     requests.c.dispatched_at,
+    requests.c.requested_by,
     (
         func.coalesce(
             runs.c.observed_at > func.clock_timestamp() - timedelta(seconds=FRESH_SECONDS),
@@ -181,6 +184,7 @@ def _run(row: Row[Any]) -> Run:
         started_at=row.started_at,
         updated_at=row.updated_at,
         finished_at=row.finished_at,
+        requested_by=row.requested_by,
         dispatched=row.dispatched_at is not None,
         fresh=row.fresh,
     )

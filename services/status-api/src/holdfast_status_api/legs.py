@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from holdfast_contracts.batch_processing import LARGEST_BATCH
 from holdfast_servicekit.problems import Problem
+from holdfast_status_api.auth import audit
 from holdfast_status_api.tables import batches
 
 HEADER = ["origin", "destination"]
@@ -117,6 +118,7 @@ def store(engine: Engine, batch_id: str, legs: Sequence[Leg]) -> None:
         with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
             for index, leg in enumerate(legs):
                 copy.write_row((batch_id, index, leg.origin, leg.destination))
+        audit.record(connection, HTTPStatus.CREATED, batch_id)
 
 
 def _cells(line: str) -> list[str] | None:

@@ -70,6 +70,13 @@ class BatchQuery(_Strict):
     )
 
 
+class AuditQuery(_Strict):
+    """Which page of the audit log."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
 class IdempotencyHeader(_Parameters):
     """Makes a repeated request get the answer of the first."""
 
@@ -83,6 +90,7 @@ def refuse(error: ValidationError) -> Response:
     place = {
         "StartQuery": "parameter",
         "BatchQuery": "parameter",
+        "AuditQuery": "parameter",
         "IdempotencyHeader": "header",
     }.get(error.title, "path")
     errors = [

@@ -18,6 +18,7 @@ from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
 from holdfast_status_api.acceptance import key_reused
+from holdfast_status_api.auth import audit
 from holdfast_status_api.tables import closed_runs, consumed_events, decisions, events, runs
 
 
@@ -84,6 +85,7 @@ def accept_event(
             )
             .returning(events.c.event_id, events.c.accepted_at)
         ).one()
+        audit.record(connection, HTTPStatus.ACCEPTED)
     return Receipt(row.event_id, event.name, EventState.PENDING, row.accepted_at)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 from flask import Flask
 
 from holdfast_servicekit import gunicorn_conf, logs
 from holdfast_status_api import database, legs
 from holdfast_status_api.app import create_app
+from holdfast_status_api.auth import authenticator
+from holdfast_status_api.auth.tokens import TokenFileError
 from holdfast_status_api.background import Background
 from holdfast_status_api.orchestrator import Orchestrator
 from holdfast_status_api.settings import Settings
@@ -18,13 +22,18 @@ def serve() -> None:
     """Serve until a signal ends the process."""
     settings = Settings()
     logs.configure_logging("status-api", settings.log_level)
+    try:
+        # Before the fork: a service that could let nobody in does not start.
+        callers = authenticator.make(settings)
+    except (authenticator.NoAuthenticationError, TokenFileError) as error:
+        sys.exit(f"holdfast_status_api: {error}")
     legs.airports()  # read once, before the fork: the processes share the memory
 
     def factory() -> Flask:
         engine = database.connect(settings)
         orchestrator = Orchestrator(settings)
         background = Background(settings, engine, orchestrator)
-        app = create_app(settings, engine, orchestrator, background)
+        app = create_app(settings, engine, orchestrator, background, callers)
         app.extensions[_BACKGROUND] = background
         return app
 

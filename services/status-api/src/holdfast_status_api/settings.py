@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+from typing import Annotated
+
+from limits import parse
+from pydantic import AfterValidator, Field
 
 from holdfast_servicekit.settings import ServiceSettings
+from holdfast_status_api.auth.callers import Role
+
+
+def _rate(text: str) -> str:
+    parse(text)  # raises ValueError
+    return text
+
+
+#: As ``limits`` writes it: ``4000/second``, ``100 per 5 minutes``.
+Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(ServiceSettings):
@@ -24,6 +38,24 @@ class Settings(ServiceSettings):
     #: How many starts, and how many events, one process has on the way to the orchestrator.
     #: The engine keeps a start waiting for seconds while the activity worker is away.
     dispatch_concurrency: int = Field(default=8, ge=1, le=64)
+
+    #: Static tokens: a JSON list of objects with subject, role and sha256.
+    tokens_file: Path | None = None
+    #: An OpenID Connect issuer whose tokens for this audience are taken. Its keys come from the
+    #: file, else from the URL, else from where its discovery document says.
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_jwks_url: str = ""
+    oidc_jwks_file: Path | None = None
+    oidc_role_claim: str = "role"
+    #: Values of the claim and what role each gives; empty: the roles' own names.
+    oidc_roles: dict[str, Role] = Field(default_factory=dict)
+
+    #: What one subject may ask of all processes of this service together.
+    read_rate: Rate = "4000/second"
+    write_rate: Rate = "1000/second"
+    #: How many proxies in front of the service add to X-Forwarded-For; 0: nobody is believed.
+    trusted_proxies: int = Field(default=0, ge=0, le=8)
 
 
 class MigrationSettings(ServiceSettings):

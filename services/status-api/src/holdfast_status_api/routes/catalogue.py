@@ -10,6 +10,7 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_contracts.core import CANCEL, Workflow
+from holdfast_status_api import approvals
 from holdfast_status_api.answers import CatalogueAnswer, EventType, WorkflowAnswer
 from holdfast_status_api.document import answers
 
@@ -40,7 +41,7 @@ def _describe(flow: Workflow[Any, Any]) -> WorkflowAnswer:
             EventType(
                 name=event.name,
                 summary=event.summary,
-                data_schema=event.data.model_json_schema(),
+                data_schema=approvals.body_of(event).model_json_schema(),
             )
             for event in flow.events
         ],

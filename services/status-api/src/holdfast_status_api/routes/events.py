@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_contracts.core import CANCEL, RESUME, SUSPEND, Event
 from holdfast_servicekit.problems import Problem
-from holdfast_status_api import bodies, documents
+from holdfast_status_api import approvals, bodies
 from holdfast_status_api.answers import EventAnswer, EventsAnswer, ReceiptAnswer
+from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.background import Background
 from holdfast_status_api.document import answers
 from holdfast_status_api.index import RunIndex
@@ -36,6 +37,7 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
         responses=answers(
             {HTTPStatus.ACCEPTED: ReceiptAnswer},
             HTTPStatus.BAD_REQUEST,
+            HTTPStatus.FORBIDDEN,
             HTTPStatus.NOT_FOUND,
             HTTPStatus.CONFLICT,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -46,8 +48,9 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
         """Take the event's data from the body; it is delivered as soon as a worker is there."""
         run = known_run(index, path.instance_id)
         event = _declared(run.workflow, path.event)
+        approvals.refuse_own(event, run.requested_by, caller())
         document = bodies.read_json(settings.largest_document_bytes)
-        data = documents.validate(event.data, document)
+        data = approvals.data_of(event, document, caller())
         receipt = accept_event(
             engine,
             run.instance_id,

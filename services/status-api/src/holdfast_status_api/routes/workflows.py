@@ -13,6 +13,7 @@ from holdfast_servicekit.problems import Problem
 from holdfast_status_api import bodies, documents
 from holdfast_status_api.acceptance import accept_run
 from holdfast_status_api.answers import AcceptedAnswer, run_links
+from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.background import Background
 from holdfast_status_api.document import answers
 from holdfast_status_api.parameters import IdempotencyHeader, StartQuery, WorkflowPath
@@ -54,6 +55,7 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
             document,
             instance_id=query.instance_id,
             idempotency_key=header.idempotency_key,
+            requested_by=caller().subject,
         )
         background.run_accepted()
         return AcceptedAnswer(
