@@ -33,6 +33,8 @@ READ_SECONDS = 30.0
 #: The server sends a comment more often than this.
 STREAM_SILENCE_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 10.0
+#: Where nothing listens, there is more likely nothing than something that restarts.
+_ABSENT_SHARE = 0.3
 _PROBLEM = "application/problem+json"
 _CODES = {
     HTTPStatus.BAD_REQUEST: ExitCode.INVALID,
@@ -98,7 +100,7 @@ class Client:
             base_url=server.api,
             headers=headers,
             timeout=httpx.Timeout(read_seconds, connect=min(CONNECT_SECONDS, read_seconds)),
-            verify=_trust(server.ca_file),
+            verify=_trust(server),
             # A proxy must not get between this machine and itself.
             trust_env=not server.is_loopback,
         )
@@ -175,7 +177,9 @@ class Client:
     ) -> Answer:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
         retrying = Retrying(
-            retry=lambda state: _worth_repeating(state, repeatable=repeatable),
+            retry=lambda state: _worth_repeating(
+                state, repeatable=repeatable, patience_seconds=patience
+            ),
             stop=stop_before_delay(patience),
             wait=_pause,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
@@ -257,14 +261,14 @@ def _parsed(response: httpx.Response) -> Any:
         return None
 
 
-def _worth_repeating(state: RetryCallState, *, repeatable: bool) -> bool:
+def _worth_repeating(state: RetryCallState, *, repeatable: bool, patience_seconds: float) -> bool:
     if state.outcome is None:
         return False
     error = state.outcome.exception()
     if error is not None:
-        return isinstance(error, _NEVER_SENT) or (
-            repeatable and isinstance(error, httpx.TransportError)
-        )
+        if isinstance(error, _NEVER_SENT):
+            return (state.seconds_since_start or 0) < patience_seconds * _ABSENT_SHARE
+        return repeatable and isinstance(error, httpx.TransportError)
     status = state.outcome.result().status_code
     # A request that came too soon was not looked at.
     return status == HTTPStatus.TOO_MANY_REQUESTS or (repeatable and status in _AWAY)
@@ -293,12 +297,15 @@ def _checked(key: str) -> str:
     return key
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
+def _trust(server: Server) -> ssl.SSLContext | bool:
+    if server.api.startswith("http:"):
+        # Trusts nobody, and spares the command the reading of everybody who could be trusted.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if server.ca_file is None:
         return True
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return ssl.create_default_context(cafile=server.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise CliError(
-            ExitCode.USAGE, f"{ca_file} is no file of certificates", str(error)
+            ExitCode.USAGE, f"{server.ca_file} is no file of certificates", str(error)
         ) from None

@@ -54,7 +54,10 @@ def show(document: Any, form: Format, table: Callable[[Any], RenderableType]) ->
 def serialize(document: Any, form: Format) -> str:
     """Return the document as JSON or YAML text that ends with a newline."""
     if form is Format.YAML:
-        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        if _UNPRINTABLE.search(text.replace("\n", "")):
+            return str(yaml.safe_dump(document, sort_keys=False))
+        return text
     return _escaped_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 

@@ -74,7 +74,11 @@ def runs(document: Document) -> RenderableType:
         empty="No runs.",
     )
     cursor = document.get("next")
-    return Group(table, Text(f"\nmore: --cursor {cursor}", style="dim")) if cursor else table
+    return (
+        Group(table, Text(f"\nmore: --cursor {printable(str(cursor))}", style="dim"))
+        if cursor
+        else table
+    )
 
 
 def history(document: Document) -> RenderableType:

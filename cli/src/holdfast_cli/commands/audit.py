@@ -21,7 +21,7 @@ def audit(
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show who changed what, when and from where; newest first (admin)."""
+    """Show who changed what, when and from where (admin)."""
     answer = client(ctx).get("/audit", {"limit": limit, "cursor": cursor})
     show(answer.document, output, _table)
 

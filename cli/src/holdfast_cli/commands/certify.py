@@ -34,7 +34,7 @@ def certify(
     *,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show what a resume certificate says; exit with 0 only if its verdict is pass."""
+    """Show a resume certificate; exit with 0 only if it passed."""
     name = file if file is not None else str(_nearest())
     certificate = _read(name)
     show(certificate, output, _summary)

@@ -25,7 +25,7 @@ def console(
     ] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Open the console in a browser where there is one; write its address in any case."""
+    """Open the console in a browser, and write its address."""
     server = resolve(selection(ctx))
     url = f"{server.api}{_PATH}"
     if not no_open and sys.stdout.isatty() and _has_display():
