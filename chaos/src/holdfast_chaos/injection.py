@@ -50,6 +50,7 @@ class Injector:
     #: Which runs are under way now.
     in_flight: Callable[[], Sequence[str]]
     on_struck: Callable[[FaultPlan, Moment], None] = field(default=lambda _plan, _moment: None)
+    heal_seconds: float = HEAL_SECONDS
 
     def strike_at_gate(
         self, plan: FaultPlan, gate: Gate, then: Callable[[], None] = lambda: None
@@ -123,7 +124,7 @@ class Injector:
         if plan.kind == KILL:
             replaced = Retrying(
                 retry=retry_if_not_result(bool),
-                stop=stop_after_delay(HEAL_SECONDS),
+                stop=stop_after_delay(self.heal_seconds),
                 wait=wait_fixed(0.05),
             )
             try:
@@ -135,7 +136,7 @@ class Injector:
                 )
             except RetryError:
                 return self._identities(plan.components)
-        self.target.wait_ready(plan.components, HEAL_SECONDS)
+        self.target.wait_ready(plan.components, self.heal_seconds)
         return self._identities(plan.components)
 
     def _missed(self, plan: FaultPlan, run: str | None) -> FaultRecord:

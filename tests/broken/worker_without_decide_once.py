@@ -1,0 +1,15 @@
+"""The worker that decides as it is asked, without a look at what the API has accepted."""
+
+from __future__ import annotations
+
+from holdfast_activity_worker.__main__ import main
+from holdfast_activity_worker.activities import request_escalation
+from holdfast_activity_worker.work import Work
+
+
+def _accepted_approval(_work: Work, _instance: str) -> None:
+    """Find nothing, whatever was accepted."""
+
+
+request_escalation._accepted_approval = _accepted_approval  # type: ignore[assignment]  # noqa: SLF001
+main()
