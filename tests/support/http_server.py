@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+_LONGEST_HOLD_SECONDS = 60
+
 
 @dataclass
 class Answer:
@@ -16,6 +18,8 @@ class Answer:
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
+    #: Held back until this is set.
+    after: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def running_site() -> Iterator[Site]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             site.requests.append(Request(self.command, self.path, headers, body))
             answer = site.answer()
+            if answer.after is not None:
+                answer.after.wait(timeout=_LONGEST_HOLD_SECONDS)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

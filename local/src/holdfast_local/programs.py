@@ -187,6 +187,7 @@ class Plan:
             environment["HOLDFAST_JOB_HOSTS"] = "127.0.0.1,localhost"
         if service == "status-api":
             environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.folder.metrics)
+            environment["HOLDFAST_WEBHOOK_ALLOW_LOOPBACK"] = "true"
             environment["HOLDFAST_TOKENS_FILE"] = str(self.folder.token_hashes)
         return {**environment, **self.service_env.get(service, {})}
 

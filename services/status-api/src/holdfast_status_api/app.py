@@ -11,9 +11,19 @@ from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth import guard
 from holdfast_status_api.auth.authenticator import Authenticator
 from holdfast_status_api.background import Background
-from holdfast_status_api.index import RunIndex
 from holdfast_status_api.orchestrator import Orchestrator
-from holdfast_status_api.routes import batches, catalogue, events, identity, status, workflows
+from holdfast_status_api.pace import Pace
+from holdfast_status_api.routes import (
+    actions,
+    batches,
+    catalogue,
+    events,
+    identity,
+    runs,
+    status,
+    webhooks,
+    workflows,
+)
 from holdfast_status_api.settings import Settings
 
 
@@ -25,6 +35,7 @@ def create_app(
     authenticator: Authenticator,
 ) -> OpenAPI:
     """Return the app. Call it after the fork; it starts nothing."""
+    looks, watches, pace = background.looks, background.watches, Pace(engine)
     app = OpenAPI(
         __name__,
         info=document.INFO,
@@ -40,11 +51,14 @@ def create_app(
     bodies.drain_unread(app)
     for api in (
         catalogue.api(),
-        workflows.api(settings, engine, background),
-        status.api(RunIndex(engine), orchestrator),
+        workflows.api(settings, engine, background, pace),
+        status.api(looks, watches, pace),
+        runs.api(settings, engine, orchestrator, looks),
+        actions.api(settings, engine, orchestrator, background, looks, pace),
         events.api(settings, engine, background),
         batches.api(settings, engine),
         identity.api(engine),
+        webhooks.api(settings, engine),
     ):
         app.register_api(api)
     app.register_blueprint(document.blueprint(app))

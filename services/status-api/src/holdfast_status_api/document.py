@@ -19,6 +19,7 @@ from holdfast_servicekit.problems import MEDIA_TYPE
 from holdfast_status_api import approvals
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth.permissions import rule_for
+from holdfast_status_api.webhooks.requests import Redelivery, Subscription
 
 INFO = Info(
     title="Holdfast status API",
@@ -57,7 +58,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
     data: list[type[BaseModel]] = [
         approvals.body_of(event) for event in (*declared.values(), SUSPEND, RESUME)
     ]
-    models: list[type[BaseModel]] = [*inputs, *data, ProblemAnswer]
+    models: list[type[BaseModel]] = [*inputs, *data, ProblemAnswer, Subscription, Redelivery]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_REFERENCE,
@@ -71,6 +72,11 @@ def build(app: OpenAPI) -> dict[str, Any]:
     paths["/batches"]["post"]["requestBody"] = _body(
         "text/csv", {"type": "string", "examples": ["origin,destination\nJFK,LHR\n"]}
     )
+    paths["/webhooks"]["post"]["requestBody"] = _body("application/json", _any_of([Subscription]))
+    paths["/webhooks/{webhook_id}/dead-letters/redeliver"]["post"]["requestBody"] = {
+        **_body("application/json", _any_of([Redelivery])),
+        "required": False,
+    }
     _secure(document)
     return document
 

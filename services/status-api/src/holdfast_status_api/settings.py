@@ -28,7 +28,17 @@ class Settings(ServiceSettings):
     database_url: str
 
     workers: int = Field(default=2, ge=1, le=64)
-    threads: int = Field(default=8, ge=1, le=256)
+    #: Most threads wait for a run to change, for callers who asked for that.
+    threads: int = Field(default=64, ge=1, le=1024)
+    #: How many requests one process holds, with ``Prefer: wait`` or as a stream of events.
+    held_requests: int = Field(default=48, ge=0, le=1000)
+    #: Connections to the database, for answering; the threads share them.
+    database_connections: int = Field(default=8, ge=1, le=256)
+
+    #: Runs that ended that long ago are purged; without it none is.
+    retention_days: float | None = Field(default=None, gt=0)
+    #: How often the engine is asked for runs that did not come through this API.
+    reconcile_seconds: float = Field(default=30.0, gt=0)
 
     #: A workflow's input or an event's data; the engine stalls near 4 MiB a message.
     largest_document_bytes: int = Field(default=1024 * 1024, ge=1)
@@ -56,6 +66,15 @@ class Settings(ServiceSettings):
     write_rate: Rate = "1000/second"
     #: How many proxies in front of the service add to X-Forwarded-For; 0: nobody is believed.
     trusted_proxies: int = Field(default=0, ge=0, le=8)
+
+    #: Where a webhook may point besides the public internet.
+    webhook_allow_loopback: bool = False
+    webhook_allow_private: bool = False
+    #: How often a lifecycle event is tried, how long one attempt may take, and the first pause
+    #: between two; the pauses double, up to an hour.
+    webhook_attempts: int = Field(default=12, ge=1, le=100)
+    webhook_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+    webhook_first_retry_seconds: float = Field(default=1.0, gt=0, le=3600)
 
 
 class MigrationSettings(ServiceSettings):

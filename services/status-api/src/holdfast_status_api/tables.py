@@ -14,11 +14,12 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 metadata = MetaData()
 _Time = DateTime(timezone=True)
@@ -137,6 +138,62 @@ bulk_tokens = Table(
     Column("as_of", _Time, nullable=False),
     Column("expires_at", _Time, nullable=False),
     Column("used_at", _Time),
+    schema="status",
+)
+
+#: Secrets that the console's users have: of each only a digest, and the token that it seals.
+console_keys = Table(
+    "console_keys",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("expires_at", _Time, nullable=False),
+    schema="status",
+)
+
+#: Who is told of lifecycle events.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("webhook_id", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("types", ARRAY(Text), nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    schema="status",
+)
+
+#: What became of runs: triggers of the index write it, one row for a run and a transition.
+lifecycle = Table(
+    "lifecycle",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), unique=True),
+    Column("event_id", Text, primary_key=True),
+    Column("instance_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("occurred_at", _Time, nullable=False),
+    Column("recorded_at", _Time, nullable=False),
+    schema="status",
+)
+
+#: One row for each event and each webhook that is told of it.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("webhook_id", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("instance_id", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    Column("delivered_at", _Time),
+    Column("dead_at", _Time),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", _Time, nullable=False),
+    Column("claimed_by", Text),
+    Column("last_error", Text),
     schema="status",
 )
 

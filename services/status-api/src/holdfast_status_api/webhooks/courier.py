@@ -1,0 +1,140 @@
+"""Make the deliveries: a thread that claims, and a few that send.
+
+Every serving process has a courier. A slow receiver occupies its own few threads and no others,
+and gives them back when its time is up.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from prometheus_client import Counter as Metric
+from sqlalchemy.exc import SQLAlchemyError
+
+from holdfast_status_api.webhooks.deliveries import Deliveries
+from holdfast_status_api.webhooks.messages import Message
+from holdfast_status_api.webhooks.sender import Sender
+
+POLL_SECONDS = 0.25
+#: What one process has on the way: in all, and to one webhook.
+_CONCURRENCY = 16
+_OF_EACH = 4
+#: A process that was frozen since it claimed must not send what another has taken over.
+_TRUSTED_SECONDS = 5.0
+#: What a lease has beyond the time of one attempt.
+LEASE_MARGIN_SECONDS = 15.0
+_AWAY_SECONDS = 1.0
+_FORGET_SECONDS = 600.0
+
+_DELIVERIES = Metric(
+    "holdfast_webhook_deliveries_total",
+    "Attempts to deliver a lifecycle event to a webhook.",
+    ("outcome",),
+)
+_log = structlog.get_logger()
+
+
+class Courier:
+    """Delivers lifecycle events. Make it and start it after the fork."""
+
+    def __init__(self, deliveries: Deliveries, sender: Sender) -> None:
+        self._deliveries = deliveries
+        self._sender = sender
+        self._pool = ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="webhook")
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._stop = threading.Event()
+        self._woken = threading.Event()
+        self._lock = threading.Lock()
+        self._under_way: Counter[str] = Counter()
+        self._forgot_at = 0.0
+
+    def start(self) -> None:
+        """Start to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Claim no more, let what is on its way arrive or time out, and give the rest back."""
+        self._stop.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=_AWAY_SECONDS + POLL_SECONDS)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            self._deliveries.release()
+        except SQLAlchemyError as error:
+            _log.warning("claims of webhooks end with their lease", error=str(error))
+
+    def dead(self) -> str | None:
+        """Say that the thread has ended although nobody stopped it, or return ``None``."""
+        if self._stop.is_set() or self._thread.is_alive():
+            return None
+        return "the courier of webhooks has ended"
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                found = self._turn()
+            except SQLAlchemyError as error:
+                _log.warning("deliveries cannot be read", error=str(error))
+                self._stop.wait(_AWAY_SECONDS)
+                continue
+            except Exception:  # noqa: BLE001 - logged with its trace
+                _log.exception("the courier's turn failed in an unexpected way")
+                self._stop.wait(_AWAY_SECONDS)
+                continue
+            if not found:
+                self._woken.wait(POLL_SECONDS)
+                self._woken.clear()
+
+    def _turn(self) -> bool:
+        now = time.monotonic()
+        if now - self._forgot_at > _FORGET_SECONDS:
+            self._forgot_at = now
+            self._deliveries.forget()
+        with self._lock:
+            free = _CONCURRENCY - self._under_way.total()
+            busy = [webhook for webhook, held in self._under_way.items() if held]
+        if not free:
+            return False
+        messages = self._deliveries.claim(free, _OF_EACH, busy)
+        for message in messages:
+            with self._lock:
+                self._under_way[message.webhook_id] += 1
+            self._pool.submit(self._deliver, message, now)
+        return bool(messages)
+
+    def _deliver(self, message: Message, claimed_at: float) -> None:
+        try:
+            if time.monotonic() - claimed_at > _TRUSTED_SECONDS:
+                return  # the lease ends, and whoever claims next tries again
+            self._note(message, self._sender.send(message))
+        except SQLAlchemyError as error:
+            _log.warning("a delivery is not on record", id=message.event_id, error=str(error))
+        except Exception:  # noqa: BLE001 - logged with its trace
+            _log.exception("a delivery failed in an unexpected way", id=message.event_id)
+        finally:
+            with self._lock:
+                self._under_way[message.webhook_id] -= 1
+                self._under_way += Counter()  # forgets those at zero
+            self._woken.set()
+
+    def _note(self, message: Message, problem: str | None) -> None:
+        if problem is None:
+            self._deliveries.arrived(message)
+            _DELIVERIES.labels("delivered").inc()
+            return
+        dead = self._deliveries.failed(message, problem)
+        _DELIVERIES.labels("dead" if dead else "failed").inc()
+        _log.warning(
+            "webhook not delivered",
+            webhook=message.webhook_id,
+            id=message.event_id,
+            instance_id=message.instance_id,
+            attempt=message.attempt,
+            given_up=dead,
+            error=problem,
+        )
