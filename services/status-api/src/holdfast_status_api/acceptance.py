@@ -28,6 +28,23 @@ class AcceptedRun:
     accepted_at: datetime
 
 
+@dataclass(frozen=True)
+class Terms:
+    """When a run may start, when it must have ended, and which run it repeats, from where."""
+
+    start_at: datetime | None = None
+    deadline: datetime | None = None
+    rerun_of: str | None = None
+    rerun_event: int | None = None
+
+    def named(self) -> list[list[str]]:
+        """Return those that are given, for the request's fingerprint."""
+        return [[name, str(value)] for name, value in vars(self).items() if value is not None]
+
+
+_NO_TERMS = Terms()
+
+
 def accept_run(
     engine: Engine,
     flow: Workflow[Any, Any],
@@ -36,6 +53,7 @@ def accept_run(
     instance_id: str | None,
     idempotency_key: str | None,
     requested_by: str | None = None,
+    terms: Terms = _NO_TERMS,
 ) -> AcceptedRun:
     """Commit the request to run a workflow and return it.
 
@@ -43,7 +61,7 @@ def accept_run(
     both come at once; with another request it is a 422. An instance ID is given once, for ever:
     a second use is a 409, and the run of that ID is untouched.
     """
-    asked_for = documents.fingerprint(flow.name, instance_id, document)
+    asked_for = documents.fingerprint(flow.name, instance_id, document, *terms.named())
     row_id = instance_id or uuid.uuid4().hex
     with engine.begin() as connection:
         accepted_at = connection.scalar(
@@ -56,6 +74,10 @@ def accept_run(
                 idempotency_key=idempotency_key,
                 payload_hash=asked_for,
                 requested_by=requested_by,
+                start_at=terms.start_at,
+                deadline=terms.deadline,
+                rerun_of=terms.rerun_of,
+                rerun_event=terms.rerun_event,
             )
             .on_conflict_do_nothing()
             .returning(requests.c.accepted_at)

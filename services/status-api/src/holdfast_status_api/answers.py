@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from holdfast_status_api.auth.callers import Role
 from holdfast_status_api.receipts import EventState
 from holdfast_status_api.states import State
+from holdfast_status_api.why import Kind
+
+Origin = Literal["api", "engine"]
 
 
 class Answer(BaseModel):
@@ -50,10 +53,149 @@ class RunAnswer(Answer):
     started_at: datetime | None
     updated_at: datetime
     finished_at: datetime | None
+    start_at: datetime | None
+    deadline: datetime | None
+    rerun_of: str | None
+    requested_by: str | None
+    origin: Origin
     stale: bool = Field(
         default=False, description="The engine could not be asked; this is what it said last."
     )
     links: dict[str, str]
+
+
+class RunSummary(Answer):
+    """A run as the list shows it."""
+
+    instance_id: str
+    workflow: str
+    state: State
+    origin: Origin
+    accepted_at: datetime
+    started_at: datetime | None
+    updated_at: datetime
+    finished_at: datetime | None
+    start_at: datetime | None
+    deadline: datetime | None
+    rerun_of: str | None
+    requested_by: str | None
+    links: dict[str, str]
+
+
+class RunsAnswer(Answer):
+    """A page of the list of runs, newest first."""
+
+    runs: list[RunSummary]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+class HistoryAnswer(Answer):
+    """What the engine has of a run: the whole history of its current generation."""
+
+    instance_id: str
+    events: list[dict[str, Any]]
+
+
+class AttemptAnswer(Answer):
+    """An attempt at a step. One without an outcome was interrupted, or is under way."""
+
+    id: int
+    key: str
+    step: str
+    index: int
+    epoch: int
+    runner: str
+    pod: str
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    error_type: str | None
+    error: str | None
+
+
+class EffectAnswer(Answer):
+    """An effect: it happened once."""
+
+    seq: int
+    key: str
+    step: str
+    index: int
+    epoch: int
+    runner: str
+    kind: str
+    pod: str
+    committed_at: datetime
+
+
+class TimelineAnswer(Answer):
+    """Who tried what, and what came of it, by the ledger's word; the children's steps, too."""
+
+    instance_id: str
+    attempts: list[AttemptAnswer]
+    effects: list[EffectAnswer]
+    pods: list[str]
+
+
+class CauseAnswer(Answer):
+    """One thing that a run waits for."""
+
+    kind: Kind
+    name: str | None
+    app_id: str | None
+    worker_connected: bool | None
+    until: datetime | None
+    since: datetime | None
+    detail: str | None
+
+
+class WhyAnswer(Answer):
+    """Why a run is not further than it is, and what would free it."""
+
+    instance_id: str
+    state: State
+    sentence: str
+    waits_for: list[CauseAnswer]
+    commands: list[str]
+
+
+class ActionAnswer(Answer):
+    """The action is accepted: it is stored, and will be carried out."""
+
+    instance_id: str
+    action: str
+    event_id: str | None = Field(
+        default=None, description="Where the action is an event: its receipt is in the run's list."
+    )
+    fenced: bool | None = Field(
+        default=None,
+        description="Of a termination: the ledger is closed, so that no effect starts any more.",
+    )
+    links: dict[str, str]
+
+
+class DryRunAnswer(Answer):
+    """What a bulk action would do. With the token in the body it does it."""
+
+    action: str
+    count: int
+    token: str
+    expires_at: datetime
+
+
+class RefusedAnswer(Answer):
+    """A run that a bulk action did not meet."""
+
+    instance_id: str
+    reason: str
+
+
+class BulkAnswer(Answer):
+    """What a bulk action did."""
+
+    action: str
+    count: int
+    accepted: int
+    refused: list[RefusedAnswer]
 
 
 class ReceiptAnswer(Answer):
@@ -157,5 +299,8 @@ class ProblemAnswer(BaseModel):
 
 
 def run_links(instance_id: str) -> dict[str, str]:
-    """Return where to look for a run and for its events."""
-    return {"self": f"/status/{instance_id}", "events": f"/runs/{instance_id}/events"}
+    """Return where to look for a run and for all that belongs to it."""
+    links = {"self": f"/status/{instance_id}"}
+    for part in ("events", "history", "timeline", "why", "stream"):
+        links[part] = f"/runs/{instance_id}/{part}"
+    return links

@@ -6,12 +6,17 @@ import uuid
 
 from sqlalchemy import Engine
 
+from holdfast_status_api.commands import Commands
 from holdfast_status_api.dispatcher import Dispatcher
+from holdfast_status_api.housekeeping import Housekeeper
 from holdfast_status_api.index import RunIndex
+from holdfast_status_api.looking import Looks
 from holdfast_status_api.orchestrator import Orchestrator
 from holdfast_status_api.outbox import Events, Starts
 from holdfast_status_api.refresher import Refresher
 from holdfast_status_api.settings import Settings
+from holdfast_status_api.watching import Watches
+from holdfast_status_api.webhooks import couriers
 
 
 class Background:
@@ -28,16 +33,24 @@ class Background:
             Dispatcher(starts, orchestrator, concurrency, arrived=to_runs.wake),
             to_runs,
         )
-        self._refresher = Refresher(RunIndex(engine), orchestrator, (starts, events))
+        index = RunIndex(engine)
+        self.looks = Looks(index, orchestrator)
+        self.watches = Watches(self.looks, settings.held_requests)
+        refresher = Refresher(index, orchestrator, (starts, events))
+        to_engine = Dispatcher(Commands(engine, owner), orchestrator, concurrency)
+        housekeeper = Housekeeper(settings, engine, orchestrator)
+        self._command_accepted = to_engine.wake
+        courier = couriers.make(settings, engine, owner)
+        self._parts = (*self._dispatchers, to_engine, refresher, housekeeper, self.watches, courier)
 
     def start(self) -> None:
         """Start all threads."""
-        for part in (*self._dispatchers, self._refresher):
+        for part in self._parts:
             part.start()
 
     def stop(self) -> None:
         """Let what is under way end, give back what was claimed, and return within a bound."""
-        for part in (*self._dispatchers, self._refresher):
+        for part in self._parts:
             part.stop()
 
     def run_accepted(self) -> None:
@@ -48,9 +61,13 @@ class Background:
         """Deliver an event now instead of at the next poll."""
         self._dispatchers[1].wake()
 
+    def command_accepted(self) -> None:
+        """Tell the engine now instead of at the next poll."""
+        self._command_accepted()
+
     def dead(self) -> str | None:
         """Say which thread has ended, or return ``None``."""
-        for part in (*self._dispatchers, self._refresher):
+        for part in self._parts:
             if why := part.dead():
                 return why
         return None

@@ -28,8 +28,8 @@ def connect(settings: Settings) -> Engine:
     return make_engine(
         settings.database_url,
         f"{settings.app_id}/{settings.process_name}",
-        pool_size=settings.threads,
-        max_overflow=4,  # for the threads in the background; they hold one for moments only
+        pool_size=settings.database_connections,
+        max_overflow=8,  # for the threads in the background; they hold one for moments only
         pool_timeout_seconds=5,
         statement_timeout_seconds=_STATEMENT_SECONDS,
         lock_timeout_seconds=_LOCK_SECONDS,

@@ -6,13 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, func, literal, null, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    case,
+    func,
+    literal,
+    null,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import Row
 
 from holdfast_contracts.catalogue import WORKFLOWS
+from holdfast_contracts.core import RESUME, SUSPEND, EffectKey
 from holdfast_status_api.orchestrator import EngineRun
 from holdfast_status_api.states import State, predecessors, state_of
-from holdfast_status_api.tables import closed_runs, requests, runs
+from holdfast_status_api.tables import closed_runs, events, requests, runs
 
 #: Callers who ask for one run within this time share one answer of the engine.
 FRESH_SECONDS = 0.05
@@ -36,8 +49,14 @@ class Run:
     started_at: datetime | None
     updated_at: datetime
     finished_at: datetime | None
-    #: Whose token started it; not known of a run that was started by other means.
+    start_at: datetime | None
+    deadline: datetime | None
+    rerun_of: str | None
     requested_by: str | None
+    origin: str
+    #: When the run's next timer is due, as far as that is known.
+    wakes_at: datetime | None
+    purged: bool
     #: It has been handed to the engine; before that the engine need not be asked.
     dispatched: bool
     #: The engine was asked a moment ago.
@@ -47,11 +66,18 @@ class Run:
 #: The engine knows it, too: it need not wait for the disk.
 _FORGETTABLE = text("SET LOCAL synchronous_commit = off")
 
+#: How long a process that asks the engine may keep all others from asking.
+_ASKING_SECONDS = 3.0
+
 _FIND = select(
     runs,
     requests.c.input,
     requests.c.dispatched_at,
+    requests.c.start_at,
+    requests.c.deadline,
+    requests.c.rerun_of,
     requests.c.requested_by,
+    requests.c.origin,
     (
         func.coalesce(
             runs.c.observed_at > func.clock_timestamp() - timedelta(seconds=FRESH_SECONDS),
@@ -81,18 +107,17 @@ class RunIndex:
         The first terminal state is final: a run that the engine runs again, or a report that was
         overtaken, changes nothing.
         """
-        state = state_of(
-            WORKFLOWS.get(report.workflow), report.status, report.output, report.custom_status
-        )
-        in_order = [
-            runs.c.instance_id == report.instance_id,
-            ~runs.c.terminal,
-            runs.c.state.in_(sorted(predecessors(state))),
-        ]
-        if not state.terminal:
-            in_order.append(runs.c.observed_at.is_(None) | (runs.c.updated_at <= report.updated_at))
         with self._engine.begin() as connection:
+            state = _state(connection, report)
+            in_order = [
+                runs.c.instance_id == report.instance_id,
+                ~runs.c.terminal,
+                runs.c.state.in_(sorted(predecessors(state))),
+            ]
             if not state.terminal:
+                in_order.append(
+                    runs.c.observed_at.is_(None) | (runs.c.updated_at <= report.updated_at)
+                )
                 connection.execute(_FORGETTABLE)
             connection.execute(
                 update(runs)
@@ -107,9 +132,47 @@ class RunIndex:
                     finished_at=report.updated_at if state.terminal else None,
                     observed_at=func.clock_timestamp(),
                     next_look_at=_next_look(),
+                    asked_at=None,
+                    wakes_at=case((runs.c.updated_at == report.updated_at, runs.c.wakes_at)),
                 )
             )
         return self.find(report.instance_id)
+
+    def may_ask(self, instance_id: str) -> bool:
+        """Take the right to ask the engine about a run; one process at a time has it."""
+        now = func.clock_timestamp()
+        lease = timedelta(seconds=_ASKING_SECONDS)
+        with self._engine.begin() as connection:
+            connection.execute(_FORGETTABLE)
+            taken = connection.execute(
+                update(runs)
+                .where(
+                    runs.c.instance_id == instance_id,
+                    runs.c.asked_at.is_(None) | (runs.c.asked_at < now - lease),
+                )
+                .values(asked_at=now)
+            )
+        return taken.rowcount == 1
+
+    def asked(self, instance_id: str) -> None:
+        """Give the right back when the answer could not be taken in."""
+        with self._engine.begin() as connection:
+            connection.execute(_FORGETTABLE)
+            connection.execute(
+                update(runs)
+                .where(runs.c.instance_id == instance_id, runs.c.asked_at.is_not(None))
+                .values(asked_at=None)
+            )
+
+    def note_timer(self, instance_id: str, as_of: datetime, wakes_at: datetime | None) -> None:
+        """Remember when the run's next timer is due, unless the run has changed since."""
+        with self._engine.begin() as connection:
+            connection.execute(_FORGETTABLE)
+            connection.execute(
+                update(runs)
+                .where(runs.c.instance_id == instance_id, runs.c.updated_at == as_of)
+                .values(wakes_at=wakes_at)
+            )
 
     def due(self, limit: int) -> list[str]:
         """Return runs that somebody should look at, and put off the next look at each.
@@ -158,6 +221,42 @@ class RunIndex:
             )
 
 
+def _state(connection: Connection, report: EngineRun) -> State:
+    """Return the state that the engine's word, the ledger and our own outbox make together."""
+    run = report.instance_id
+    state = state_of(
+        WORKFLOWS.get(report.workflow), report.status, report.output, report.custom_status
+    )
+    if state.terminal and connection.scalar(
+        select(closed_runs.c.key).where(
+            closed_runs.c.instance == run, closed_runs.c.key == termination_key(run)
+        )
+    ):
+        # It may have noticed the closed ledger, and failed, before the engine ended it.
+        return State.TERMINATED
+    if state is State.RUNNING and connection.scalar(_LAST_GATE_EVENT, {"run": run}) == SUSPEND.name:
+        # It takes no step more, although it has not come to its gate: it waits, or a step runs.
+        return State.SUSPENDED
+    return state
+
+
+def termination_key(instance_id: str) -> str:
+    """Return the key under which the ledger closes a run that is terminated."""
+    return str(EffectKey(instance_id, 0, "terminate", 0))
+
+
+_LAST_GATE_EVENT = (
+    select(events.c.name)
+    .where(
+        events.c.instance_id == bindparam("run"),
+        events.c.name.in_([SUSPEND.name, RESUME.name]),
+        events.c.delivered_at.is_not(None),
+    )
+    .order_by(events.c.seq.desc())
+    .limit(1)
+)
+
+
 def _next_look() -> ColumnElement[Any]:
     now = func.clock_timestamp()
     return now + func.least(
@@ -184,7 +283,13 @@ def _run(row: Row[Any]) -> Run:
         started_at=row.started_at,
         updated_at=row.updated_at,
         finished_at=row.finished_at,
+        start_at=row.start_at,
+        deadline=row.deadline,
+        rerun_of=row.rerun_of,
         requested_by=row.requested_by,
+        origin=row.origin,
+        wakes_at=row.wakes_at,
+        purged=row.purged_at is not None,
         dispatched=row.dispatched_at is not None,
         fresh=row.fresh,
     )

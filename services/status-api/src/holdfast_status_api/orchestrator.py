@@ -7,8 +7,10 @@ import time
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
+from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from holdfast_servicekit.problems import MEDIA_TYPE as PROBLEM
@@ -36,6 +38,10 @@ class FinishedError(Exception):
     """The run is over; it takes no more events."""
 
 
+class MissingError(Exception):
+    """The engine has no run of that ID."""
+
+
 class EngineRun(BaseModel):
     """What the engine says of a run."""
 
@@ -46,9 +52,15 @@ class EngineRun(BaseModel):
     status: str
     created_at: datetime
     updated_at: datetime
+    input: Any = None
     output: Any = None
     custom_status: Any = None
     failure: dict[str, Any] | None = None
+
+
+_READS = Counter(
+    "holdfast_engine_reads_total", "Reads of one run's state that the engine was asked for."
+)
 
 
 class Orchestrator:
@@ -110,6 +122,56 @@ class Orchestrator:
         if answer.status_code != HTTPStatus.ACCEPTED:
             raise RefusedError(_why(answer))
 
+    def terminate(self, instance_id: str) -> None:
+        """End a run and its children where they stand; that it has ended or is gone is as good."""
+        answer = self._ask("POST", f"instances/{instance_id}/terminate", _WRITE_SECONDS)
+        if answer.status_code not in {
+            HTTPStatus.ACCEPTED,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.NOT_FOUND,
+        }:
+            raise RefusedError(_why(answer))
+
+    def purge(self, instance_id: str) -> None:
+        """Let the engine forget a finished run; that it has none is as good."""
+        answer = self._ask("DELETE", f"instances/{instance_id}", _WRITE_SECONDS)
+        if answer.status_code not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND}:
+            raise RefusedError(_why(answer))
+
+    def rerun(self, source_id: str, event_id: int, instance_id: str) -> None:
+        """Start a run that shares another's history up to a step; that it is there is as good."""
+        body = {"event_id": event_id, "new_instance_id": instance_id}
+        answer = self._ask("POST", f"instances/{source_id}/rerun", _WRITE_SECONDS, body)
+        if answer.status_code == HTTPStatus.CONFLICT and self.exists(instance_id):
+            return
+        if answer.status_code != HTTPStatus.CREATED:
+            raise RefusedError(_why(answer))
+
+    def history(self, instance_id: str) -> list[dict[str, Any]]:
+        """Return the run's history; raises `MissingError` if the engine has none."""
+        answer = self._read(f"instances/{instance_id}/history")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise MissingError
+        events: list[dict[str, Any]] = answer.json()["events"]
+        return events
+
+    def instance_ids(self, page_size: int, token: str | None) -> tuple[list[str], str | None]:
+        """Return a page of all IDs that the engine has, children's too, and the next token."""
+        query = {"page_size": str(page_size), **({"continuation_token": token} if token else {})}
+        answer = self._read(f"instances?{urlencode(query)}")
+        if not answer.is_success:
+            raise RefusedError(_why(answer))
+        page = answer.json()
+        return page["instance_ids"], page["continuation_token"]
+
+    def worker_connected(self) -> bool | None:
+        """Tell whether the orchestrator has its workflow runtime; ``None`` if nobody can tell."""
+        try:
+            answer = self._http.get("readyz", timeout=_READ_SECONDS)
+        except httpx.HTTPError:
+            return None
+        return answer.is_success
+
     def sidecar_missing(self) -> str | None:
         """Say in one line why our own sidecar cannot call others, or return ``None``."""
         try:
@@ -124,7 +186,19 @@ class Orchestrator:
         """Close the connections to the sidecar."""
         self._http.close()
 
+    def _read(self, path: str) -> httpx.Response:
+        if not self._outage.may_ask():
+            raise UnavailableError("the orchestrator did not answer a moment ago")
+        answered = False
+        try:
+            answer = self._ask("GET", path, _WRITE_SECONDS)
+            answered = True
+        finally:
+            self._outage.note(answered=answered)
+        return answer
+
     def _run(self, instance_id: str, seconds: float) -> EngineRun | None:
+        _READS.inc()
         answer = self._ask("GET", f"instances/{instance_id}", seconds)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None

@@ -135,12 +135,17 @@ class Outbox(ABC):
 
     def backlog(self) -> Backlog:
         """Return how much waits here, for all processes together."""
-        age = func.extract("epoch", _now() - func.min(self._table.c.accepted_at))
+        age = func.extract("epoch", _now() - func.min(self._since()))
         with self._engine.connect() as connection:
             depth, oldest = connection.execute(
                 select(func.count(), func.coalesce(age, 0)).where(self._waiting())
             ).one()
         return Backlog(depth, float(oldest))
+
+    def _since(self) -> ColumnElement[Any]:
+        """Since when a row waits."""
+        since: ColumnElement[Any] = self._table.c.accepted_at
+        return since
 
     def _waiting(self) -> ColumnElement[bool]:
         return self._arrived_at.is_(None)
@@ -182,10 +187,21 @@ class Starts(Outbox):
         if claim.attempts_before and orchestrator.exists(claim.id):
             return
         check_lease()
-        orchestrator.start(claim.row.workflow, claim.id, claim.row.input, claim.row.start_at)
+        row = claim.row
+        if row.rerun_event is None:
+            # Without the time to start at: until then it waited here.
+            orchestrator.start(row.workflow, claim.id, row.input, None)
+        else:
+            orchestrator.rerun(row.rerun_of, row.rerun_event, claim.id)
+
+    def _since(self) -> ColumnElement[Any]:
+        return func.greatest(requests.c.accepted_at, requests.c.start_at)
+
+    def _waiting(self) -> ColumnElement[bool]:
+        return requests.c.dispatched_at.is_(None) & self._may_go()
 
     def _may_go(self) -> ColumnElement[bool]:
-        return requests.c.attempts >= 0
+        return requests.c.start_at.is_(None) | (requests.c.start_at <= _now())
 
 
 class Events(Outbox):
@@ -201,6 +217,15 @@ class Events(Outbox):
         check_lease()
         row = claim.row
         orchestrator.raise_event(row.instance_id, row.name, row.event_id, row.data)
+
+    def done(self, claim: Claim) -> None:
+        """Note that the event has arrived; the run may look different from now on."""
+        super().done(claim)
+        self._note(
+            update(runs)
+            .where(runs.c.instance_id == claim.row.instance_id, ~runs.c.terminal)
+            .values(next_look_at=_now())
+        )
 
     def expire(self, claim: Claim) -> None:
         """Note that the run was over before the event came."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from holdfast_contracts.batch_processing import BatchId
 from holdfast_contracts.core import INSTANCE_ID_PATTERN, InstanceId
 from holdfast_servicekit.problems import Problem
+from holdfast_status_api.listing import Filters
+from holdfast_status_api.states import State
 
 #: Visible ASCII: what every client and proxy passes on unchanged.
 _KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
@@ -54,11 +58,65 @@ class EventPath(RunPath):
     event: str
 
 
+class FilterQuery(_Strict):
+    """Which runs; what is not given does not matter."""
+
+    workflow: Annotated[str, Field(max_length=200)] | None = None
+    state: Annotated[list[State], Field(max_length=len(State))] = Field(
+        default_factory=list, description="One of these; may be repeated."
+    )
+    since: AwareDatetime | None = Field(default=None, description="Accepted then, or later.")
+    until: AwareDatetime | None = Field(default=None, description="Accepted before.")
+    q: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="A part of the instance ID."
+    )
+
+    def filters(self) -> Filters:
+        """Return what is meant; raises a 422 for a time that no calendar has."""
+        return Filters(
+            self.workflow,
+            tuple(self.state),
+            storable(self.since, "since"),
+            storable(self.until, "until"),
+            None if self.q is None else printable(self.q),
+        )
+
+
 class StartQuery(_Strict):
     """How to start a run."""
 
+    start_at: AwareDatetime | None = Field(
+        default=None, description="Not before then; as RFC 3339 has it."
+    )
+    deadline: AwareDatetime | None = Field(
+        default=None,
+        description="If it has not ended by then, the run is cancelled where its workflow can"
+        " undo what was done, else terminated.",
+    )
+
     instance_id: InstanceId | None = Field(
         default=None, description="The ID that the run shall have; made up if it is not given."
+    )
+
+
+class ListQuery(FilterQuery):
+    """Which page of the list, and of which runs."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=400)] | None = None
+
+
+class ActionPath(BaseModel):
+    """What to do to many runs."""
+
+    action: Literal["suspend", "resume", "cancel", "terminate", "purge"]
+
+
+class WaitHeader(_Parameters):
+    """How long the answer may be held until it changes (RFC 7240, section 4.3)."""
+
+    prefer: Annotated[str, Field(max_length=500)] | None = Field(
+        default=None, alias="Prefer", description="wait=N, in seconds, 30 at most"
     )
 
 
@@ -85,11 +143,39 @@ class IdempotencyHeader(_Parameters):
     )
 
 
+def storable(moment: datetime | None, name: str) -> datetime | None:
+    """Return the time in UTC, or raise a 422: near the year 1 or 9999 it has none."""
+    try:
+        return None if moment is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "Invalid request",
+            "A parameter is not right.",
+            errors=[{"parameter": name, "detail": "is out of range"}],
+        ) from error
+
+
+def printable(text: str) -> str:
+    """Return what is looked for, or raise a 422: no ID has a NUL or half a character."""
+    if "\0" in text or not text.isascii():
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "Invalid request",
+            "A parameter is not right.",
+            errors=[{"parameter": "q", "detail": "an instance ID has ASCII letters only"}],
+        )
+    return text
+
+
 def refuse(error: ValidationError) -> Response:
     """Answer 422 for a path, query or header that is not as its model says."""
     place = {
         "StartQuery": "parameter",
         "BatchQuery": "parameter",
+        "ListQuery": "parameter",
+        "FilterQuery": "parameter",
+        "WaitHeader": "header",
         "AuditQuery": "parameter",
         "IdempotencyHeader": "header",
     }.get(error.title, "path")

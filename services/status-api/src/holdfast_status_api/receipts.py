@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.engine import Row
 
 from holdfast_contracts.agreements import event_lock
-from holdfast_contracts.core import Event
+from holdfast_contracts.core import CANCEL, RESUME, SUSPEND, Event
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
@@ -50,8 +50,12 @@ def accept_event(
     data: dict[str, Any],
     *,
     idempotency_key: str | None,
+    strict: bool = False,
 ) -> Receipt:
     """Commit an event of a known run and return its receipt.
+
+    A cancellation also resumes the run if it is suspended: it has to go on to undo. If ``strict``,
+    a suspension of a run that is suspended is a 409, and so is the resumption of one that is not.
 
     Acceptance and the run's decision take turns under one lock: an approval that is accepted
     here is seen by a decision that comes later, and one that comes after it is a 409.
@@ -73,20 +77,18 @@ def accept_event(
             if first is not None:
                 return Receipt(first.event_id, first.name, EventState.PENDING, first.accepted_at)
         _refuse_if_too_late(connection, instance_id, event)
-        row = connection.execute(
-            insert(events)
-            .values(
-                event_id=uuid.uuid4().hex,
-                instance_id=instance_id,
-                name=event.name,
-                data=data,
-                idempotency_key=idempotency_key,
-                payload_hash=payload_hash,
+        suspended = _will_be_suspended(connection, instance_id)
+        if strict and suspended is (event.name == SUSPEND.name):
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                "The run is suspended" if suspended else "The run is not suspended",
+                f"To {event.name} {instance_id} would change nothing.",
             )
-            .returning(events.c.event_id, events.c.accepted_at)
-        ).one()
+        receipt = _insert(connection, instance_id, event, data, idempotency_key)
+        if suspended and event.name == CANCEL.name:
+            _insert(connection, instance_id, RESUME, {"reason": "cancelled"}, None)
         audit.record(connection, HTTPStatus.ACCEPTED)
-    return Receipt(row.event_id, event.name, EventState.PENDING, row.accepted_at)
+    return receipt
 
 
 def receipts_of(engine: Engine, instance_id: str) -> list[Receipt]:
@@ -95,7 +97,7 @@ def receipts_of(engine: Engine, instance_id: str) -> list[Receipt]:
         select(
             events,
             consumed_events.c.consumed_at,
-            (runs.c.terminal | _is_closed(instance_id)).label("over"),
+            (runs.c.terminal | is_closed(instance_id)).label("over"),
         )
         .join(runs, runs.c.instance_id == events.c.instance_id)
         .outerjoin(consumed_events, consumed_events.c.event_id == events.c.event_id)
@@ -116,9 +118,45 @@ def receipts_of(engine: Engine, instance_id: str) -> list[Receipt]:
         ]
 
 
+def _insert(
+    connection: Connection,
+    instance_id: str,
+    event: Event,
+    data: dict[str, Any],
+    idempotency_key: str | None,
+) -> Receipt:
+    row = connection.execute(
+        insert(events)
+        .values(
+            event_id=uuid.uuid4().hex,
+            instance_id=instance_id,
+            name=event.name,
+            data=data,
+            idempotency_key=idempotency_key,
+            payload_hash=documents.fingerprint(event.name, data),
+        )
+        .returning(events.c.event_id, events.c.accepted_at)
+    ).one()
+    return Receipt(row.event_id, event.name, EventState.PENDING, row.accepted_at)
+
+
+def _will_be_suspended(connection: Connection, instance_id: str) -> bool:
+    """Tell whether the run stands at its gate, once it has taken all that was accepted."""
+    last = connection.scalar(
+        select(events.c.name)
+        .where(
+            events.c.instance_id == instance_id,
+            events.c.name.in_([SUSPEND.name, RESUME.name]),
+        )
+        .order_by(events.c.seq.desc())
+        .limit(1)
+    )
+    return bool(last == SUSPEND.name)
+
+
 def _refuse_if_too_late(connection: Connection, instance_id: str, event: Event) -> None:
     over = connection.scalar(
-        select(runs.c.terminal | _is_closed(instance_id)).where(runs.c.instance_id == instance_id)
+        select(runs.c.terminal | is_closed(instance_id)).where(runs.c.instance_id == instance_id)
     )
     if over:
         raise Problem(
@@ -138,7 +176,8 @@ def _refuse_if_too_late(connection: Connection, instance_id: str, event: Event) 
         )
 
 
-def _is_closed(instance_id: str) -> Any:
+def is_closed(instance_id: str) -> Any:
+    """Return whether the ledger has the run as ended, as SQL."""
     return select(closed_runs.c.instance).where(closed_runs.c.instance == instance_id).exists()
 
 

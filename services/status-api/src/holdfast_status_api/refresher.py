@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
-from holdfast_status_api.index import RunIndex
-from holdfast_status_api.orchestrator import Orchestrator, UnavailableError
+from holdfast_status_api.index import Run, RunIndex
+from holdfast_status_api.orchestrator import MissingError, Orchestrator, UnavailableError
 from holdfast_status_api.outbox import Events, Outbox
+from holdfast_status_api.states import State
+from holdfast_status_api.why import next_timer
 
 #: The engine is asked for at most this many runs in each tick: reads load a whole history.
 _RUNS_PER_TICK = 20
 _TICK_SECONDS = 0.5
 _AWAY_SECONDS = 2.0
+#: A run that did not change for so long is taken to wait for a timer; its history tells.
+_WAITS_FOR = timedelta(seconds=1)
 _SURVEY_EVERY_TICKS = 10
 
 _DEPTH = Gauge(
@@ -87,8 +92,21 @@ class Refresher:
             if self._stop.is_set():
                 return
             report = self._orchestrator.run(instance_id)
-            if report is not None:
-                self._index.absorb(report)
+            run = None if report is None else self._index.absorb(report)
+            if run is not None:
+                self._note_timer(run)
+
+    def _note_timer(self, run: Run) -> None:
+        """Find out when the next timer of a run is due that has been waiting for a while."""
+        age = datetime.now(UTC) - run.updated_at
+        if run.state is not State.RUNNING or run.wakes_at is not None or age < _WAITS_FOR:
+            return
+        try:
+            due = next_timer(self._orchestrator.history(run.instance_id))
+        except MissingError:
+            return
+        if due is not None:
+            self._index.note_timer(run.instance_id, run.updated_at, due)
 
     def _measure(self) -> None:
         for outbox in self._outboxes:

@@ -17,9 +17,9 @@ from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.background import Background
 from holdfast_status_api.document import answers
 from holdfast_status_api.index import RunIndex
+from holdfast_status_api.looking import known_run
 from holdfast_status_api.parameters import EventPath, IdempotencyHeader, RunPath
 from holdfast_status_api.receipts import accept_event, receipts_of
-from holdfast_status_api.routes.status import known_run
 from holdfast_status_api.settings import Settings
 
 #: Every workflow takes these two, at the gate between its steps.
@@ -94,8 +94,8 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
 
 
 def _declared(workflow: str, name: str) -> Event:
-    flow = PUBLIC_WORKFLOWS[workflow]
-    known = (*flow.events, *_OF_EVERY_RUN)
+    flow = PUBLIC_WORKFLOWS.get(workflow)  # none: the run was started by other means
+    known = (*(flow.events if flow else ()), *_OF_EVERY_RUN)
     event = next((event for event in known if event.name == name), None)
     if event is not None:
         return event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Response
@@ -10,19 +11,18 @@ from sqlalchemy import Engine
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_servicekit.problems import Problem
-from holdfast_status_api import bodies, documents
-from holdfast_status_api.acceptance import accept_run
+from holdfast_status_api import bodies, documents, parameters
+from holdfast_status_api.acceptance import Terms, accept_run
 from holdfast_status_api.answers import AcceptedAnswer, run_links
 from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.background import Background
 from holdfast_status_api.document import answers
+from holdfast_status_api.pace import Pace
 from holdfast_status_api.parameters import IdempotencyHeader, StartQuery, WorkflowPath
 from holdfast_status_api.settings import Settings
 
-_FIRST_LOOK_SECONDS = "1"
 
-
-def api(settings: Settings, engine: Engine, background: Background) -> APIBlueprint:
+def api(settings: Settings, engine: Engine, background: Background, pace: Pace) -> APIBlueprint:
     """Return the route."""
     routes = APIBlueprint("workflows", __name__)
 
@@ -49,6 +49,11 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
             )
         document = bodies.read_json(settings.largest_document_bytes)
         documents.validate(flow.input, document)
+        terms = Terms(
+            start_at=parameters.storable(query.start_at, "start_at"),
+            deadline=parameters.storable(query.deadline, "deadline"),
+        )
+        _check(terms)
         run = accept_run(
             engine,
             flow,
@@ -56,6 +61,7 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
             instance_id=query.instance_id,
             idempotency_key=header.idempotency_key,
             requested_by=caller().subject,
+            terms=terms,
         )
         background.run_accepted()
         return AcceptedAnswer(
@@ -65,7 +71,22 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
             links=run_links(run.instance_id),
         ).response(
             HTTPStatus.ACCEPTED,
-            {"Location": f"/status/{run.instance_id}", "Retry-After": _FIRST_LOOK_SECONDS},
+            {
+                "Location": f"/status/{run.instance_id}",
+                "Retry-After": str(pace.first_look(run.workflow)),
+            },
         )
 
     return routes
+
+
+def _check(terms: Terms) -> None:
+    """Raise a 422 for a deadline that no run could meet."""
+    first = max(filter(None, (datetime.now(UTC), terms.start_at)))
+    if terms.deadline is not None and terms.deadline <= first:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "Invalid request",
+            "A parameter is not right.",
+            errors=[{"parameter": "deadline", "detail": "must be later than now and start_at"}],
+        )

@@ -1,0 +1,145 @@
+"""The same to many runs: first a dry run that counts them, then the deed with its token."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from sqlalchemy import ColumnElement, Engine, func, insert, select, update
+
+from holdfast_contracts.catalogue import WORKFLOWS
+from holdfast_contracts.core import RESUME, SUSPEND
+from holdfast_servicekit.problems import Problem
+from holdfast_status_api import operations
+from holdfast_status_api.listing import Filters, count
+from holdfast_status_api.states import State
+from holdfast_status_api.tables import bulk_tokens, runs
+
+#: What one request does; a token is for one request.
+MOST = 1000
+_VALID_FOR = timedelta(minutes=10)
+
+ACTIONS = ("suspend", "resume", "cancel", "terminate", "purge")
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """How many runs an action would meet, and the token that lets it happen."""
+
+    count: int
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of each run: the accepted ones, and the refused ones with the reason."""
+
+    accepted: list[str]
+    refused: list[tuple[str, str]]
+
+
+def rehearse(engine: Engine, action: str, filters: Filters) -> DryRun:
+    """Count the runs that would be met, and give a token for exactly this."""
+    token = secrets.token_urlsafe(24)
+    with engine.begin() as connection:
+        number = count(connection, filters, _applicable(action))
+        if number > MOST:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "Too many runs at once",
+                f"The filters mean {number} runs; one request may mean {MOST}. Narrow them.",
+                count=number,
+            )
+        expires_at = connection.scalar(
+            insert(bulk_tokens)
+            .values(
+                digest=_digest(token),
+                action=action,
+                filters=filters.canonical(),
+                expires_at=func.clock_timestamp() + _VALID_FOR,
+            )
+            .returning(bulk_tokens.c.expires_at)
+        )
+    if expires_at is None:
+        raise LookupError("an INSERT with RETURNING that always has a row had none")
+    return DryRun(number, token, expires_at)
+
+
+def perform(engine: Engine, action: str, filters: Filters, token: str) -> Outcome:
+    """Do it to the runs that the dry run could see; a run that was accepted later is not met.
+
+    A run that refuses, because it changed in the meantime, does not keep the others from it.
+    """
+    with engine.begin() as connection:
+        as_of = connection.scalar(
+            update(bulk_tokens)
+            .where(
+                bulk_tokens.c.digest == _digest(token),
+                bulk_tokens.c.action == action,
+                bulk_tokens.c.filters == filters.canonical(),
+                bulk_tokens.c.used_at.is_(None),
+                bulk_tokens.c.expires_at > func.clock_timestamp(),
+            )
+            .values(used_at=func.clock_timestamp())
+            .returning(bulk_tokens.c.as_of)
+        )
+        if as_of is None:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "The token does not fit",
+                "It is unknown, used, expired, or was given for another action or other filters."
+                " Ask without a token first.",
+                errors=[{"pointer": "/token", "detail": "is of no dry run of this request"}],
+            )
+        found = connection.execute(
+            select(runs.c.instance_id, runs.c.workflow)
+            .where(*filters.conditions(), _applicable(action), runs.c.accepted_at <= as_of)
+            .order_by(runs.c.accepted_at, runs.c.instance_id)
+            .limit(MOST)
+        ).all()
+    outcome = Outcome([], [])
+    for instance_id, workflow in found:
+        try:
+            _apply(engine, action, instance_id, workflow)
+            outcome.accepted.append(instance_id)
+        except Problem as problem:
+            outcome.refused.append((instance_id, str(problem)))
+    return outcome
+
+
+def _applicable(action: str) -> ColumnElement[bool]:
+    match action:
+        case "purge":
+            return runs.c.terminal
+        case "suspend":
+            return ~runs.c.terminal & (runs.c.state != State.SUSPENDED)
+        case "resume":
+            return runs.c.state == State.SUSPENDED
+        case "cancel":
+            able = sorted(flow.name for flow in WORKFLOWS.values() if flow.cancellable)
+            return ~runs.c.terminal & runs.c.workflow.in_(able)
+        case _:
+            return ~runs.c.terminal
+
+
+def _apply(engine: Engine, action: str, instance_id: str, workflow: str) -> None:
+    reason = "one of many"
+    match action:
+        case "purge":
+            operations.purge(engine, instance_id)
+        case "suspend":
+            operations.signal(engine, instance_id, SUSPEND, reason)
+        case "resume":
+            operations.signal(engine, instance_id, RESUME, reason)
+        case "cancel":
+            operations.cancel(engine, instance_id, workflow, reason)
+        case _:
+            operations.terminate(engine, instance_id)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
