@@ -226,6 +226,9 @@ def failure(response: httpx.Response, server: Server) -> CliError:
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         hint = "Give a token with HOLDFAST_TOKEN, or keep one with `holdfast context add`."
         detail = f"{detail} {hint}" if detail else hint
+    if response.status_code == HTTPStatus.FORBIDDEN and server.has_roles:
+        hint = "Another of the stack's tokens may: holdfast --role operator|approver|admin …"
+        detail = f"{detail} {hint}" if detail else hint
     errors = problem.get("errors")
     return CliError(
         code,

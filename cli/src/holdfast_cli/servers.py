@@ -50,6 +50,8 @@ class Server:
     ca_file: str | None = None
     #: Known of a local stack only.
     app_ids: Mapping[str, str] = field(default_factory=dict)
+    #: Its tokens are at hand, one for each role.
+    has_roles: bool = False
 
     @property
     def is_loopback(self) -> bool:
@@ -184,6 +186,7 @@ def _local(name: str, descriptor: Path, role: Role) -> Server:
         api,
         token if isinstance(token, str) else None,
         app_ids=stack.get("app_ids") or {},
+        has_roles=bool(tokens),
     )
 
 

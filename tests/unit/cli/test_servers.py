@@ -118,6 +118,18 @@ def test_app_id_of_a_local_stack_is_checked(nowhere: Cli, api: Api, write: Write
     assert "orchestrator-default" in wrong.err
 
 
+def test_refusal_of_a_local_stack_reminds_of_its_other_roles(
+    nowhere: Cli, api: Api, write: Write
+) -> None:
+    put_stack(write, api, "default", {"viewer": "v", "admin": "a"})
+    api.problem("POST", "/runs/r1/suspend", 403, "Not allowed")
+
+    done = nowhere("--role", "viewer", "wf", "suspend", "r1")
+
+    assert done.code == 6
+    assert "holdfast --role" in done.err
+
+
 def test_context_is_kept_where_only_its_owner_can_read_it(
     nowhere: Cli, listed: Api, config: Path
 ) -> None:

@@ -134,12 +134,22 @@ def test_batch_that_cannot_be_read_sends_nothing(cli: Cli, api: Api) -> None:
 
 
 def test_webhooks_are_added_listed_removed_and_their_letters_sent_again(cli: Cli, api: Api) -> None:
-    hook = {"id": "w1", "url": "https://x.example/", "types": ["dev.holdfast.run.failed"]}
+    hook = {
+        "webhook_id": "w1",
+        "url": "https://x.example/",
+        "types": ["dev.holdfast.run.failed"],
+        "dead": 1,
+    }
     api.on("POST", "/webhooks", {**hook, "secret": "s3"}, 201)
     api.on("GET", "/webhooks", {"webhooks": [hook]})
-    letter = {"event_id": "e1", "type": hook["types"][0], "attempts": 9, "last_error": "500"}
+    letter = {
+        "event_id": "e1",
+        "type": "dev.holdfast.run.failed",
+        "attempts": 9,
+        "last_error": "500",
+    }
     api.on("GET", "/webhooks/w1/dead-letters", {"dead_letters": [letter]})
-    api.on("POST", "/webhooks/w1/dead-letters/redeliver", {"redelivered": 1}, 202)
+    api.on("POST", "/webhooks/w1/dead-letters/redeliver", {"redelivering": 1}, 202)
     api.on("DELETE", "/webhooks/w1", raw=b"", status=204)
 
     added = cli(
@@ -153,8 +163,8 @@ def test_webhooks_are_added_listed_removed_and_their_letters_sent_again(cli: Cli
         "secret": "s3",
     }
     assert "w1  https://x.example/  failed" in cli("webhook", "list").out
-    assert "e1     failed  9" in cli("webhook", "dead-letters", "w1").out
-    assert "redelivered  1\n" in cli("webhook", "redeliver", "w1").out
+    assert "e1        failed" in cli("webhook", "dead-letters", "w1").out
+    assert "redelivering  1\n" in cli("webhook", "redeliver", "w1").out
     assert cli("webhook", "remove", "w1").code == 0
 
 

@@ -71,9 +71,19 @@ def dead_letters(
 
 
 @app.command()
-def redeliver(ctx: typer.Context, webhook_id: WebhookId, *, output: Output = Format.TABLE) -> None:
+def redeliver(
+    ctx: typer.Context,
+    webhook_id: WebhookId,
+    *,
+    event_ids: Annotated[
+        list[str] | None,
+        typer.Option("--event-id", help="Only this event; repeatable.", show_default=False),
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
     """Deliver what could not be delivered, once more."""
-    answer = client(ctx).post(f"/webhooks/{part(webhook_id)}/dead-letters/redeliver", {})
+    body = {"event_ids": event_ids} if event_ids else {}
+    answer = client(ctx).post(f"/webhooks/{part(webhook_id)}/dead-letters/redeliver", body)
     show(answer.document, output, views.plain)
 
 
@@ -83,12 +93,14 @@ def _full(name: str) -> str:
 
 def _webhooks(document: dict[str, Any]) -> RenderableType:
     return rows(
-        ("ID", "URL", "TYPES"),
+        ("ID", "URL", "TYPES", "WAITING", "DEAD"),
         (
             (
-                one.get("id") or one.get("webhook_id"),
+                one.get("webhook_id"),
                 one.get("url"),
                 ", ".join(name.removeprefix(_PREFIX) for name in one.get("types", ())),
+                one.get("waiting"),
+                one.get("dead"),
             )
             for one in document["webhooks"]
         ),
@@ -97,17 +109,18 @@ def _webhooks(document: dict[str, Any]) -> RenderableType:
 
 
 def _dead_letters(document: dict[str, Any]) -> RenderableType:
-    letters = next((value for value in document.values() if isinstance(value, list)), [])
     return rows(
-        ("EVENT", "TYPE", "ATTEMPTS", "LAST ERROR"),
+        ("EVENT ID", "TYPE", "INSTANCE ID", "ATTEMPTS", "GIVEN UP", "LAST ERROR"),
         (
             (
-                one.get("event_id") or one.get("id"),
+                one.get("event_id"),
                 str(one.get("type", "")).removeprefix(_PREFIX),
+                one.get("instance_id"),
                 one.get("attempts"),
+                one.get("dead_at"),
                 one.get("last_error"),
             )
-            for one in letters
+            for one in document["dead_letters"]
         ),
         empty="No dead letters.",
     )

@@ -1,0 +1,165 @@
+"""The command against the real services, engine and database."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from holdfast_cli.main import app
+from holdfast_local.stack import Stack
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+ORDER = '{"amount": 2500, "item": "a very good chair"}'
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        assert self.code == 0, self.err
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+Cli = Callable[..., Ended]
+
+
+@pytest.fixture
+def cli(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command in the stack's clone, with nothing but the stack's name."""
+    monkeypatch.chdir(stack.folder.path)
+    for name in ("HOLDFAST_API", "HOLDFAST_TOKEN", "HOLDFAST_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str, role: str = "admin", stdin: str = "") -> Ended:
+        done = CliRunner().invoke(
+            app,
+            ["--stack", stack.name, "--role", role, *arguments],
+            stdin,
+            env={"XDG_CONFIG_HOME": str(tmp_path)},
+        )
+        return Ended(done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
+def new_id() -> str:
+    return f"cli-{uuid.uuid4().hex[:12]}"
+
+
+def waiting_order(cli: Cli) -> str:
+    """Start an order that waits for a decision; return its ID once it runs."""
+    order = new_id()
+    start = ("wf", "run", "request_escalation", "--instance-id", order, "--input", ORDER)
+    assert cli(*start, role="operator").code == 0
+    eventually("the order to run", lambda: state(cli, order) == "RUNNING", seconds=60)
+    return order
+
+
+def state(cli: Cli, run: str) -> str:
+    return str(cli("wf", "get", run, "-o", "json").document["state"])
+
+
+def test_run_waits_for_its_end_and_exits_by_its_state(cli: Cli) -> None:
+    good = cli("wf", "run", "task_chain", "--input", "1", "--wait", "-o", "json")
+    bad = cli("wf", "run", "task_chain", "--input", "-1", "--wait", "-o", "json")
+
+    assert good.document["output"] == [2, 4, 16]
+    assert bad.code == 1
+    assert json.loads(bad.out)["state"] == "FAILED"
+
+
+def test_repeat_with_a_key_starts_one_run(cli: Cli) -> None:
+    start = ("wf", "run", "task_chain", "--input", "2", "--idempotency-key", new_id())
+
+    first, second = (cli(*start, "-o", "json").document for _ in range(2))
+
+    assert first["instance_id"] == second["instance_id"]
+
+
+def test_refusals_of_the_real_api_have_their_exit_statuses(cli: Cli) -> None:
+    run = new_id()
+    taken = ("wf", "run", "task_chain", "--input", "1", "--instance-id", run)
+    assert cli(*taken).code == 0
+
+    invalid = cli("wf", "run", "task_chain", "--input", '"one"')
+
+    assert cli(*taken).code == 5
+    assert invalid.code == 7
+    assert "pointer" in invalid.err
+    assert cli("wf", "run", "no_such_workflow").code == 4
+    assert cli("wf", "get", new_id()).code == 4
+    assert cli("wf", "run", "task_chain", "--input", "1", role="viewer").code == 6
+
+
+def test_order_is_decided_with_the_flags_of_daprs_tools(cli: Cli, stack: Stack) -> None:
+    order = waiting_order(cli)
+    app_id = stack.app_ids["orchestrator"]
+    event = ("--instance-id", order, "--event-name", "human_approval", "--app-id", app_id)
+
+    own = cli("wf", "raise-event", *event, "--event-data", '{"approved": true}', role="operator")
+    sent = cli("wf", "raise-event", *event, "--event-data", '{"approved": true}', role="approver")
+
+    assert own.code == 6
+    assert sent.code == 0
+    eventually("the order to end", lambda: state(cli, order) == "COMPLETED", seconds=60)
+    (receipt,) = cli("wf", "events", order, "-o", "json").document["events"]
+    assert receipt["state"] == "consumed"
+    assert cli("wf", "get", "--instance-id", order, "--app-id", app_id).code == 0
+    assert cli("wf", "get", order, "--app-id", "elsewhere").code == 2
+
+
+def test_watch_tells_the_steps_and_exits_by_the_state(cli: Cli) -> None:
+    run = new_id()
+    cli("wf", "run", "task_chain", "--input", "3", "--instance-id", run)
+
+    watched = cli("wf", "watch", run)
+
+    assert watched.code == 0, watched.err
+    assert watched.out.splitlines()[-1].endswith("run COMPLETED: [4, 8, 64]")
+    assert cli("wf", "watch", run).code == 0
+
+
+def test_batch_is_loaded_and_measured(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "legs.csv"
+    file.write_text("origin,destination\nJFK,LHR\nLHR,CDG\n")
+    wrong = "origin,destination\nJFK,LHR\nJFK,XXX\n"
+
+    batch = cli("batch", "load", str(file), "-o", "json").document
+    refused = cli("batch", "load", "-", stdin=wrong)
+
+    payload = json.dumps({"batch_id": batch["batch_id"]})
+    run = cli("wf", "run", "batch_processing", "--input", payload, "--wait", "-o", "json")
+    assert run.document["output"]["count"] == 2
+    assert refused.code == 7
+    assert "line 3" in refused.err
+
+
+def test_catalogue_and_caller_are_those_of_the_server(cli: Cli) -> None:
+    flows = cli("wf", "catalogue", "-o", "json").document["workflows"]
+
+    assert "book_trip" in {flow["name"] for flow in flows}
+    assert cli("whoami", "-o", "json", role="viewer").document["role"] == "viewer"
+
+
+def test_audit_names_who_started_a_run(cli: Cli) -> None:
+    run = new_id()
+    cli("wf", "run", "task_chain", "--input", "1", "--instance-id", run, role="operator")
+
+    entries = cli("audit", "-o", "json").document["entries"]
+
+    assert [entry["subject"] for entry in entries if entry["target"] == run] == ["operator"]
+    assert cli("audit", role="operator").code == 6
