@@ -6,7 +6,8 @@ from secrets import randbelow
 from typing import Any
 
 from holdfast_activity_worker import ledger
-from holdfast_activity_worker.__main__ import main
+from holdfast_activity_worker.app import serve
+from holdfast_activity_worker.settings import WorkerSettings
 from holdfast_contracts.core import EffectKey
 
 _attempt: Any = ledger._Attempt  # noqa: SLF001 - the rule that is taken out
@@ -20,4 +21,4 @@ def _with_random_key(session: Any, implementation: Any, command: Any, *more: Any
 
 
 ledger._Attempt = _with_random_key  # type: ignore[assignment,misc]  # noqa: SLF001
-main()
+serve(WorkerSettings())

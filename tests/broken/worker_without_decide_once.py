@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast_activity_worker.__main__ import main
 from holdfast_activity_worker.activities import request_escalation
+from holdfast_activity_worker.app import serve
+from holdfast_activity_worker.settings import WorkerSettings
 from holdfast_activity_worker.work import Work
 
 
@@ -12,4 +13,4 @@ def _accepted_approval(_work: Work, _instance: str) -> None:
 
 
 request_escalation._accepted_approval = _accepted_approval  # type: ignore[assignment]  # noqa: SLF001
-main()
+serve(WorkerSettings())

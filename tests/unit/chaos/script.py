@@ -120,7 +120,7 @@ class Script:
     def look(self, instance: str, state: str, output: Any = None) -> None:
         self.notebook.note(Poll(instance, self.tick(), self.tick(), 200, state, output))
 
-    def step(
+    def step(  # noqa: PLR0913 - one step in all its variants
         self,
         tale: Tale,
         step: str,

@@ -218,9 +218,21 @@ STORIES: dict[str, Break] = {
     "returned too little": history("chain-1", {"output": [2, 4]}),
     "another total returned": history("large", {"output": {"count": 130, "total_km": 1.0}}),
     "booked, says the trip": history("cancelled", {"output": {"outcome": "booked"}}),
-    "step that only the history knows": told(
+    "step that only the history knows": history(
         "chain-1",
-        lambda e: replace(e, input={"key": k("chain-1", "step9")}) if e.name == "step2" else e,
+        lambda h: {
+            "events": (
+                *h.events,
+                HistoryEvent(
+                    97,
+                    h.events[-1].timestamp,
+                    "TASK_SCHEDULED",
+                    "step9",
+                    input={"key": k("chain-1", "step9")},
+                ),
+                HistoryEvent(98, h.events[-1].timestamp, "TASK_COMPLETED", task_scheduled_id=97),
+            )
+        },
     ),
 }
 
