@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -70,6 +70,11 @@ def running_site() -> Iterator[Site]:
             answer = site.answer()
             if answer.after is not None:
                 answer.after.wait(timeout=_LONGEST_HOLD_SECONDS)
+            # Whoever asked may have lost patience in the meantime.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._reply(answer)
+
+        def _reply(self, answer: Answer) -> None:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

@@ -203,3 +203,5 @@ RESUME = Event("resume", ResumeRequest, "Go on after a suspension.")
 
 #: The custom status of a run that stands at the gate.
 SUSPENDED_STATUS = "suspended"
+#: The custom status of a run that waits for an event begins with this; the event's name follows.
+WAITING_STATUS = "waiting for "

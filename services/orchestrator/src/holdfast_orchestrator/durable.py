@@ -25,6 +25,7 @@ from holdfast_contracts.core import (
     RESUME,
     SUSPEND,
     SUSPENDED_STATUS,
+    WAITING_STATUS,
     Activity,
     Checkpoint,
     CloseRun,
@@ -155,7 +156,10 @@ def sleep(run: Run, seconds: float) -> Steps[None]:
 def wait_for_event(run: Run, event: Event, timeout_seconds: float) -> Steps[RaisedEvent | None]:
     """Return the next event of that name that this run has not taken yet, or ``None`` in time."""
     deadline = run.ctx.current_utc_datetime + timedelta(seconds=timeout_seconds)
-    return (yield from _wait_until(run, event, deadline))
+    run.ctx.set_custom_status(f"{WAITING_STATUS}{event.name}")
+    raised = yield from _wait_until(run, event, deadline)
+    run.ctx.set_custom_status("")
+    return raised
 
 
 def poll_event(run: Run, event: Event) -> RaisedEvent | None:
