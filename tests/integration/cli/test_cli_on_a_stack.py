@@ -163,3 +163,89 @@ def test_audit_names_who_started_a_run(cli: Cli) -> None:
 
     assert [entry["subject"] for entry in entries if entry["target"] == run] == ["operator"]
     assert cli("audit", role="operator").code == 6
+
+
+def test_run_is_held_explained_and_let_go(cli: Cli) -> None:
+    order = waiting_order(cli)
+
+    assert "human_approval" in cli("wf", "why", order).out
+    assert cli("wf", "suspend", order, "--reason", "stock-taking").code == 0
+    eventually("the order to be held", lambda: state(cli, order) == "SUSPENDED", seconds=60)
+    assert f"holdfast wf resume {order}" in cli("wf", "why", order).out
+    assert cli("wf", "resume", order).code == 0
+    eventually("the order to go on", lambda: state(cli, order) == "RUNNING", seconds=60)
+    assert cli("wf", "cancel", order).code == 5
+
+
+def test_run_is_terminated_run_again_and_purged(cli: Cli) -> None:
+    order, again = waiting_order(cli), new_id()
+
+    assert cli("wf", "purge", order).code == 5
+    assert cli("wf", "terminate", order).code == 0
+    assert cli("wf", "watch", order).code == 1
+    assert state(cli, order) == "TERMINATED"
+    assert cli("wf", "rerun", order, "--new-id", again).code == 0
+    rerun = cli("wf", "get", again, "-o", "json").document
+    assert (rerun["rerun_of"], rerun["input"]) == (order, json.loads(ORDER))
+    assert cli("wf", "purge", order).code == 0
+    gone = cli("wf", "get", order)
+    assert (gone.code, gone.out) == (4, "")
+
+
+def test_history_and_timeline_of_a_chain_name_its_steps(cli: Cli) -> None:
+    run = new_id()
+    cli("wf", "run", "task_chain", "--input", "1", "--instance-id", run, "--wait")
+
+    history = cli("wf", "history", run).out
+    timeline = cli("wf", "timeline", run).out
+
+    for step in ("step1", "step2", "step3"):
+        assert step in history
+        assert step in timeline
+    assert "committed" in timeline
+
+
+def test_list_pages_through_what_was_started(cli: Cli) -> None:
+    prefix = new_id()
+    runs = [f"{prefix}-{number}" for number in range(3)]
+    for run in runs:
+        cli("wf", "run", "task_chain", "--input", "1", "--instance-id", run)
+
+    first = cli("wf", "list", "-q", prefix, "--limit", "2", "-o", "json").document
+    second = cli("wf", "list", "-q", prefix, "--cursor", first["next"], "-o", "json").document
+
+    seen = [run["instance_id"] for page in (first, second) for run in page["runs"]]
+    assert seen == runs[::-1]
+    assert second["next"] is None
+    assert cli("wf", "list", "--cursor", "nonsense").code == 7
+
+
+def test_many_runs_are_counted_first_and_terminated_with_the_token(cli: Cli) -> None:
+    prefix = new_id()
+    orders = [f"{prefix}-{number}" for number in range(2)]
+    for order in orders:
+        start = ("wf", "run", "request_escalation", "--instance-id", order, "--input", ORDER)
+        assert cli(*start).code == 0
+    these = ("wf", "terminate", "--all", "-q", prefix)
+
+    count = cli(*these, "-o", "json").document
+    assert count["count"] == 2
+    assert cli(*these, "--yes", "a-made-up-token").code in {5, 7}
+    assert {state(cli, order) for order in orders} <= {"PENDING", "RUNNING"}
+    done = cli(*these, "--yes", count["token"])
+
+    assert (done.code, done.out) == (0, "terminate: 2 of 2 runs accepted\n")
+    for order in orders:
+        assert cli("wf", "watch", order).code == 1
+        assert state(cli, order) == "TERMINATED"
+
+
+def test_start_can_be_put_off(cli: Cli) -> None:
+    run = new_id()
+    start = ("wf", "run", "task_chain", "--input", "1", "--instance-id", run, "--start-at", "1h")
+    assert cli(*start).code == 0
+
+    assert state(cli, run) == "PENDING"
+    assert cli("wf", "why", run, "-o", "json").document["waits_for"][0]["kind"] == "start"
+    assert cli("wf", "terminate", run).code == 0
+    assert cli("wf", "watch", run).code == 1

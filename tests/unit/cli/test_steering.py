@@ -81,22 +81,22 @@ def test_bulk_action_with_the_token_is_done(cli: Cli, api: Api) -> None:
     result = {"action": "suspend", "count": 2, "accepted": 2, "refused": []}
     api.on("POST", "/bulk/suspend", result, 202)
 
-    done = cli("wf", "suspend", "--all", "--yes", "t1", "--reason", "why not")
+    done = cli("wf", "suspend", "--all", "--yes", "t1")
 
     assert done.code == 0
-    assert api.only.json == {"token": "t1", "reason": "why not"}
+    assert api.only.json == {"token": "t1"}
     assert done.out == "suspend: 2 of 2 runs accepted\n"
 
 
 def test_bulk_action_that_was_refused_for_a_run_exits_with_5(cli: Cli, api: Api) -> None:
-    refused = [{"instance_id": "r2", "title": "The run has finished"}]
+    refused = [{"instance_id": "r2", "reason": "The run has finished"}]
     result = {"action": "cancel", "count": 2, "accepted": 1, "refused": refused}
     api.on("POST", "/bulk/cancel", result, 202)
 
     done = cli("wf", "cancel", "--all", "--yes", "t1")
 
     assert done.code == 5
-    assert "refused: r2 The run has finished\n" in done.out
+    assert "refused: r2: The run has finished\n" in done.out
 
 
 def test_relative_times_of_a_bulk_action_stay_what_they_were_when_it_is_done(

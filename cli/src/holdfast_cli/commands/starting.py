@@ -110,10 +110,11 @@ def rerun(
         typer.Option(
             "--from-event",
             min=0,
-            help="Keep the history before this event (see `history`), where that is safe.",
+            help="Keep what was before this TASK_SCHEDULED of `history`, where that is safe.",
             show_default=False,
         ),
     ] = None,
+    idempotency_key: Key = None,
     wait: Wait = False,
     timeout: Timeout = None,
     output: Output = Format.TABLE,
@@ -123,7 +124,9 @@ def rerun(
     wanted = {"instance_id": new_id, "from_event": from_event}
     body = {name: value for name, value in wanted.items() if value is not None}
     connection = client(ctx)
-    answer = connection.post(f"/runs/{part(instance_id)}/rerun", body)
+    answer = connection.post(
+        f"/runs/{part(instance_id)}/rerun", body, keyed=True, idempotency_key=idempotency_key
+    )
     _show(connection, answer.document, output, wait=wait, limit=limit)
 
 
