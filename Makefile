@@ -46,8 +46,8 @@ setup: ## make or update .venv from the lock (every other target does so first)
 	  'install it, or say where it is with PYTHON=…' >&2; exit 1
 
 .PHONY: tools
-tools: setup ## build the Dapr binaries that the stack runs, unless they are there
-	@$(PY) -m holdfast_local.toolchain build --quiet
+tools: setup ## build the binaries that the stack runs and its tests need, unless they are there
+	@$(PY) -m holdfast_local.toolchain build --quiet daprd placement scheduler promtool
 
 .PHONY: lock
 lock: setup ## write requirements/ anew from the packages' pyproject.toml files

@@ -1,7 +1,8 @@
-"""Dapr's binaries of the pinned version: found, or built once into the user's cache.
+"""Go programs of the pinned version: found, or built once into the user's cache.
 
-``tools/dapr/go.mod`` and ``go.sum`` pin what is built, down to the checksum of every module. A
-binary of that very version that is already on the machine is used as it is.
+``tools/dapr/go.mod`` and ``go.sum`` pin what is built, down to the checksum of every module; so do
+those in ``tools/prometheus`` for promtool, which checks the alert rules. A binary of that very
+version that is already on the machine is used as it is.
 
 Try it alone: ``python -m holdfast_local.toolchain build daprd``.
 """
@@ -45,9 +46,24 @@ _LOG_TAIL_BYTES = 200_000
 
 
 @dataclass(frozen=True)
+class Source:
+    """A Go module that is pinned in a folder of ``tools``, and the programs it has."""
+
+    name: str
+    folder: str
+    module: str
+    binaries: tuple[str, ...]
+
+
+DAPR = Source("Dapr", "dapr", MODULE, ALL_BINARIES)
+PROMETHEUS = Source("Prometheus", "prometheus", "github.com/prometheus/prometheus", ("promtool",))
+
+
+@dataclass(frozen=True)
 class Pin:
     """What is to be built: the version and everything that decides the bytes."""
 
+    source: Source
     module: Path
     version: str
     oldest_go: tuple[int, ...]
@@ -56,42 +72,46 @@ class Pin:
     @property
     def link_flags(self) -> str:
         """What the linker is told, so that a binary knows its version."""
-        return link_flags(self.version)
+        return link_flags(self.version, self.source)
 
 
-def link_flags(version: str) -> str:
-    """Return the linker's flags for a version of Dapr."""
+def link_flags(version: str, source: Source = DAPR) -> str:
+    """Return the linker's flags for a version; Dapr's programs are told theirs."""
+    if source is not DAPR:
+        return "-s -w"
     return (
         f"-s -w -X {MODULE}/pkg/buildinfo.version={version} "
         f"-X github.com/dapr/kit/logger.DaprVersion={version}"
     )
 
 
-def read_pin(root: Path) -> Pin:
+def read_pin(root: Path, source: Source = DAPR) -> Pin:
     """Return the pin that a clone holds."""
-    module = root / "tools" / "dapr"
+    module = root / "tools" / source.folder
     go_mod = (module / "go.mod").read_text("utf-8")
-    match = re.search(rf"^require {re.escape(MODULE)} v(\S+)", go_mod, re.MULTILINE)
+    match = re.search(rf"^require {re.escape(source.module)} v(\S+)", go_mod, re.MULTILINE)
     if match is None:
-        raise ToolchainError(f"{module / 'go.mod'} does not name {MODULE}: restore it with git.")
+        raise ToolchainError(
+            f"{module / 'go.mod'} does not name {source.module}: restore it with git."
+        )
     version = match[1]
     facts = (
         go_mod,
         (module / "go.sum").read_text("utf-8"),
-        f"{_GO_FLAGS} {link_flags(version)} {_TAGS}",
+        f"{_GO_FLAGS} {link_flags(version, source)} {_TAGS}",
         f"{platform.system()} {platform.machine()}",
     )
     checksum = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
-    return Pin(module, version, wanted_version(go_mod), checksum)
+    return Pin(source, module, version, wanted_version(go_mod), checksum)
 
 
-def is_pinned_version(path: Path, name: str, version: str) -> bool:
-    """Tell whether an executable is the named Dapr binary of just that version."""
+def is_pinned_version(path: Path, name: str, version: str, source: Source = DAPR) -> bool:
+    """Tell whether an executable is the named program of just that version."""
     if not (path.is_file() and os.access(path, os.X_OK)):
         return False
     info = read_build_info(path)
-    if info is not None and info.module == MODULE and info.version.startswith("v"):
-        return info.package == f"{MODULE}/cmd/{name}" and info.version == f"v{version}"
+    if info is not None and info.module == source.module and info.version.startswith("v"):
+        return info.package == f"{source.module}/cmd/{name}" and info.version == f"v{version}"
     # Official builds carry no version there; of all the binaries daprd alone can be asked for it.
     return name == "daprd" and _answer(path) == version
 
@@ -114,33 +134,39 @@ def installed_candidates(name: str) -> Iterator[Path]:
     yield Path.home() / ".dapr" / "bin" / name
 
 
-def find_installed(name: str, version: str, candidates: Iterable[Path]) -> Path | None:
+def find_installed(
+    name: str, version: str, candidates: Iterable[Path], source: Source = DAPR
+) -> Path | None:
     """Return the first candidate that is of the pinned version."""
-    return next((path for path in candidates if is_pinned_version(path, name, version)), None)
+    return next(
+        (path for path in candidates if is_pinned_version(path, name, version, source)), None
+    )
 
 
 class Toolchain:
-    """Hand out Dapr's binaries of the pinned version, building those that are nowhere."""
+    """Hand out a module's programs of the pinned version, building those that are nowhere."""
 
-    def __init__(self, root: Path, cache: Path) -> None:
-        self._pin = read_pin(root)
+    def __init__(self, root: Path, cache: Path, source: Source = DAPR) -> None:
+        self._pin = read_pin(root, source)
         self._go_lock = root / "tools" / "go" / "requirements.txt"
         self._cache = cache
-        self._bin = cache / "bin" / f"dapr-{self._pin.version}-{self._pin.checksum}"
+        self._bin = cache / "bin" / f"{source.folder}-{self._pin.version}-{self._pin.checksum}"
 
     @property
     def version(self) -> str:
-        """The pinned version of Dapr."""
+        """The pinned version."""
         return self._pin.version
 
     def find(self, name: str) -> Path | None:
         """Return the binary if it is installed or was built before."""
-        if name not in ALL_BINARIES:
-            raise ToolchainError(f"{name!r} is none of Dapr's binaries: {', '.join(ALL_BINARIES)}.")
+        source = self._pin.source
+        if name not in source.binaries:
+            known = ", ".join(source.binaries)
+            raise ToolchainError(f"{name!r} is none of {source.name}'s binaries: {known}.")
         built = self._bin / name
         if os.access(built, os.X_OK):
             return built
-        return find_installed(name, self._pin.version, installed_candidates(name))
+        return find_installed(name, self._pin.version, installed_candidates(name), source)
 
     def ensure(self, names: Iterable[str], view: BuildView | None = None) -> dict[str, Path]:
         """Return the named binaries, building what is missing while other processes wait."""
@@ -184,7 +210,7 @@ class GoBuild:
         self._pin = pin
         self._name = name
         self._log = log
-        self._package = f"{MODULE}/cmd/{name}"
+        self._package = f"{pin.source.module}/cmd/{name}"
         self._tags = ("-tags", _TAGS[name]) if name in _TAGS else ()
 
     def packages(self, view: BuildView) -> list[str]:
@@ -274,6 +300,12 @@ def ensure_dapr(
     return Toolchain(repository(), cache_folder()).ensure(names, BuildView(progress))
 
 
+def promtool(progress: Console | None = None) -> Path:
+    """Return Prometheus' tool for rules, of the pinned version, built if it is nowhere yet."""
+    toolchain = Toolchain(repository(), cache_folder(), PROMETHEUS)
+    return toolchain.ensure(PROMETHEUS.binaries, BuildView(progress))["promtool"]
+
+
 def dapr_binary(name: str) -> Path:
     """Return one binary of the pinned version, built if it is nowhere yet."""
     return ensure_dapr((name,))[name]
@@ -290,14 +322,19 @@ def _group() -> None:
 @app.command()
 def build(
     names: Annotated[
-        list[str] | None, typer.Argument(help=f"Any of {', '.join(ALL_BINARIES)}.")
+        list[str] | None,
+        typer.Argument(help=f"Any of {', '.join((*ALL_BINARIES, *PROMETHEUS.binaries))}."),
     ] = None,
     *,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print where they are.")] = False,
 ) -> None:
     """Build the named binaries, or the ones that the stack runs, and print where they are."""
     try:
-        for name, path in ensure_dapr(names or STACK_BINARIES).items():
+        wanted = tuple(names or STACK_BINARIES)
+        found = ensure_dapr([name for name in wanted if name not in PROMETHEUS.binaries])
+        if "promtool" in wanted:
+            found["promtool"] = promtool()
+        for name, path in found.items():
             if not quiet:
                 typer.echo(f"{name}\t{path}")
     except ToolchainError as error:
