@@ -283,4 +283,15 @@ def test_certificates_of_a_context_must_be_some(nowhere: Cli, write: Write) -> N
 def test_console_is_at_the_servers_address(nowhere: Cli) -> None:
     done = nowhere("console", "--no-open", HOLDFAST_API="https://h.example/base/")
 
-    assert done.out == "console  https://h.example/base/console\n"
+    assert done.out == "console  https://h.example/base/console/login\n"
+
+
+def test_consoles_address_carries_a_code_and_never_the_token(cli: Cli, api: Api) -> None:
+    granted = {"code": "c&1", "url": "http://elsewhere.example/?code=c", "expires_in": 60}
+    api.on("POST", "/console/code", granted, 201)
+
+    done = cli("console", HOLDFAST_TOKEN="t0")
+
+    assert api.only.headers["authorization"] == "Bearer t0"
+    assert f"console     {api.url}/console/login?code=c%261\n" in done.out
+    assert "t0" not in done.out

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from holdfast_cli import views
+from holdfast_cli.client import Client, part
 from holdfast_cli.output import Format, show
-from holdfast_cli.servers import resolve
-from holdfast_cli.session import Output, selection
+from holdfast_cli.session import Output, client
 
 _PATH = "/console"
 
@@ -25,12 +25,24 @@ def console(
     ] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Open the console in a browser, and write its address."""
-    server = resolve(selection(ctx))
-    url = f"{server.api}{_PATH}"
+    """Open the console in a browser, and write its address.
+
+    The address signs in as whoever the token belongs to, once, within a minute.
+    """
+    document = _address(client(ctx))
     if not no_open and sys.stdout.isatty() and _has_display():
-        webbrowser.open(url)
-    show({"console": url}, output, views.plain)
+        webbrowser.open(document["console"])
+    show(document, output, views.plain)
+
+
+def _address(connection: Client) -> dict[str, Any]:
+    # Not the address that the server gives: behind a proxy it may know its own name only.
+    home = f"{connection.server.api}{_PATH}"
+    if connection.server.token is None:
+        return {"console": f"{home}/login"}
+    granted = connection.post(f"{_PATH}/code", {}).document
+    address = f"{home}/login?code={part(str(granted['code']))}"
+    return {"console": address, "expires_in": granted.get("expires_in")}
 
 
 def _has_display() -> bool:
