@@ -155,7 +155,7 @@ def close_up(world: World, fault: FaultRecord) -> Close | None:
     cut = [
         attempts
         for attempts in world.ledger.attempts_at.values()
-        if len(attempts) > 1 and any(_cut_by(fault, attempt) for attempt in attempts)
+        if len(attempts) > 1 and any(_cut_by(fault, attempt, world) for attempt in attempts)
     ]
     aimed = [attempts for attempts in cut if attempts[0].key in fault.keys]
     attempts = next(iter([*aimed, *cut]), None)
@@ -186,9 +186,9 @@ def close_up(world: World, fault: FaultRecord) -> Close | None:
     )
 
 
-def _cut_by(fault: FaultRecord, attempt: Attempt) -> bool:
-    until = attempt.finished_at
-    return attempt.started_at <= fault.struck_at and (until is None or until > fault.struck_at)
+def _cut_by(fault: FaultRecord, attempt: Attempt, world: World) -> bool:
+    """Tell whether the attempt was under way when the fault struck, and not cut off before."""
+    return attempt.started_at <= fault.struck_at <= _stopped(attempt, world)
 
 
 def _scale(world: World) -> Scale:
