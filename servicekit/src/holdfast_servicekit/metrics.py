@@ -13,20 +13,27 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.registry import Collector
 
 MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def blueprint() -> Blueprint:
-    """Answer ``/metrics`` for all processes of the service together."""
+def blueprint(*collectors: Collector) -> Blueprint:
+    """Answer ``/metrics`` for all processes of the service together.
+
+    ``collectors`` give what is the same in every process: whichever is asked exports it, once.
+    """
     pages = Blueprint("metrics", __name__)
 
     @pages.get("/metrics")
     def metrics() -> Response:
-        registry: CollectorRegistry = REGISTRY
+        registry = CollectorRegistry()
         if MULTIPROC_DIR in os.environ:
-            registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        else:
+            registry.register(REGISTRY)
+        for collector in collectors:
+            registry.register(collector)
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return pages

@@ -83,8 +83,8 @@ def test_without_a_webhook_notifications_stay(
     outbox = make_outbox(None)
     assert not outbox.deliver_one()
     outbox.measure()
-    assert hands.count("holdfast_outbox_depth") == 1
-    assert hands.count("holdfast_outbox_oldest_seconds") > 0
+    assert hands.count("holdfast_outbox_depth", outbox="notifications") == 1
+    assert hands.count("holdfast_outbox_oldest_seconds", outbox="notifications") > 0
     assert rows(admin, ROW, key(NOTIFY_FAILURE, run)) == [(False, 0, None)]
 
 

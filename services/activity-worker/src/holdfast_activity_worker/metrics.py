@@ -44,16 +44,18 @@ class WorkerMetrics:
         )
         self.outbox_depth = Gauge(
             "holdfast_outbox_depth",
-            "Notifications that are not delivered yet.",
+            "What waits to be delivered, by outbox.",
+            ["outbox"],
             registry=registry,
             multiprocess_mode="mostrecent",
-        )
+        ).labels("notifications")
         self.outbox_oldest_seconds = Gauge(
             "holdfast_outbox_oldest_seconds",
-            "Age of the oldest notification that is not delivered yet.",
+            "Age of the oldest that waits to be delivered, by outbox.",
+            ["outbox"],
             registry=registry,
             multiprocess_mode="mostrecent",
-        )
+        ).labels("notifications")
         self.deliveries = Counter(
             "holdfast_outbox_deliveries",
             "Attempts to deliver a notification, by outcome.",

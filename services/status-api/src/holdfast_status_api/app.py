@@ -25,6 +25,7 @@ from holdfast_status_api.routes import (
     workflows,
 )
 from holdfast_status_api.settings import Settings
+from holdfast_status_api.survey import Survey
 
 
 def create_app(
@@ -73,5 +74,5 @@ def create_app(
             },
         )
     )
-    app.register_blueprint(metrics.blueprint())
+    app.register_blueprint(metrics.blueprint(Survey(engine)))
     return app

@@ -6,7 +6,6 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_status_api.index import Run, RunIndex
@@ -23,18 +22,6 @@ _AWAY_SECONDS = 2.0
 _WAITS_FOR = timedelta(seconds=1)
 _SURVEY_EVERY_TICKS = 10
 
-_DEPTH = Gauge(
-    "holdfast_outbox_depth",
-    "Accepted starts and events that have not arrived at the orchestrator.",
-    ("outbox",),
-    multiprocess_mode="mostrecent",
-)
-_OLDEST = Gauge(
-    "holdfast_outbox_oldest_seconds",
-    "Age of the oldest start or event that has not arrived at the orchestrator.",
-    ("outbox",),
-    multiprocess_mode="mostrecent",
-)
 _log = structlog.get_logger()
 
 
@@ -73,7 +60,6 @@ class Refresher:
             pause = _TICK_SECONDS
             try:
                 if tick % _SURVEY_EVERY_TICKS == 0:
-                    self._measure()
                     self._index.hasten_closed()
                 tick += 1
                 self._look()
@@ -107,9 +93,3 @@ class Refresher:
             return
         if due is not None:
             self._index.note_timer(run.instance_id, run.updated_at, due)
-
-    def _measure(self) -> None:
-        for outbox in self._outboxes:
-            backlog = outbox.backlog()
-            _DEPTH.labels(outbox.name).set(backlog.depth)
-            _OLDEST.labels(outbox.name).set(backlog.oldest_seconds)
