@@ -111,9 +111,10 @@ class _Feed:
         return document
 
     def _listen(self) -> None:
-        # Its end, for whatever reason, makes the other thread ask instead.
+        # Its end, for whatever reason, makes the other thread ask instead. The reason may be that
+        # the command is over and its connection closed: nobody is left to be told.
         with (
-            suppress(CliError, ValueError, RecursionError),
+            suppress(Exception),
             self._client.events(f"/runs/{self._run}/stream") as events,
         ):
             for event in events:

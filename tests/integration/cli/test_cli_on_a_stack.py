@@ -234,7 +234,7 @@ def test_many_runs_are_counted_first_and_terminated_with_the_token(cli: Cli) -> 
     assert {state(cli, order) for order in orders} <= {"PENDING", "RUNNING"}
     done = cli(*these, "--yes", count["token"])
 
-    assert (done.code, done.out) == (0, "terminate: 2 of 2 runs accepted\n")
+    assert (done.code, done.out) == (0, "terminate: accepted for 2 of 2 runs\n")
     for order in orders:
         assert cli("wf", "watch", order).code == 1
         assert state(cli, order) == "TERMINATED"
@@ -249,3 +249,50 @@ def test_start_can_be_put_off(cli: Cli) -> None:
     assert cli("wf", "why", run, "-o", "json").document["waits_for"][0]["kind"] == "start"
     assert cli("wf", "terminate", run).code == 0
     assert cli("wf", "watch", run).code == 1
+
+
+def test_trip_that_has_not_started_is_cancelled(cli: Cli) -> None:
+    trip = new_id()
+    order = '{"traveller": "Ada", "flight": "f", "hotel": "h", "car": "c"}'
+    start = ("wf", "run", "book_trip", "--input", order, "--instance-id", trip, "--start-at", "1h")
+    assert cli(*start).code == 0
+
+    assert cli("wf", "cancel", trip, "--reason", "changed plans").code == 0
+    assert cli("wf", "watch", trip).code == 1
+    assert state(cli, trip) == "CANCELLED"
+
+
+def test_webhook_is_added_listed_and_removed(cli: Cli) -> None:
+    url = f"http://127.0.0.1:9/{new_id()}"
+
+    added = cli("webhook", "add", url, "--type", "failed", "-o", "json").document
+
+    assert added["secret"]
+    assert url in cli("webhook", "list").out
+    assert cli("webhook", "dead-letters", added["webhook_id"]).out == "No dead letters.\n"
+    assert cli("webhook", "redeliver", added["webhook_id"]).code == 0
+    assert cli("webhook", "remove", added["webhook_id"]).code == 0
+    assert url not in cli("webhook", "list").out
+    assert cli("webhook", "list", role="operator").code == 6
+
+
+def test_command_is_completed_with_what_the_server_knows(cli: Cli, stack: Stack) -> None:
+    run = new_id()
+    cli("wf", "run", "task_chain", "--input", "1", "--instance-id", run)
+    words = f"holdfast --stack {stack.name} wf get {run[:8]}"
+
+    # Patient: a busy machine may take longer than the second that a shell waits.
+    def completed() -> list[str]:
+        done = CliRunner().invoke(
+            app,
+            [],
+            prog_name="holdfast",
+            env={
+                "_HOLDFAST_COMPLETE": "complete_bash",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(len(words.split()) - 1),
+            },
+        )
+        return done.stdout.split()
+
+    eventually("the run to be offered", lambda: run in completed(), seconds=30)

@@ -72,7 +72,7 @@ def test_bulk_action_counts_first_and_says_how_to_do_it(cli: Cli, api: Api, acti
     assert done.code == 0
     assert api.only.query == {"workflow": ["task_chain"], "state": ["RUNNING"], "q": ["a"]}
     assert "token" not in api.only.json
-    assert done.out.splitlines()[0].startswith("12 runs match. Nothing has been done.")
+    assert done.out.splitlines()[0].startswith("12 runs. Nothing has been done.")
     again = f"holdfast wf {action} --all --workflow task_chain --state RUNNING --query a"
     assert f"  {again} --yes 'tok en'\n" in done.out
 
@@ -85,7 +85,7 @@ def test_bulk_action_with_the_token_is_done(cli: Cli, api: Api) -> None:
 
     assert done.code == 0
     assert api.only.json == {"token": "t1"}
-    assert done.out == "suspend: 2 of 2 runs accepted\n"
+    assert done.out == "suspend: accepted for 2 of 2 runs\n"
 
 
 def test_bulk_action_that_was_refused_for_a_run_exits_with_5(cli: Cli, api: Api) -> None:

@@ -189,13 +189,17 @@ def _bulk(document: dict[str, Any], again: str) -> RenderableType:
     if "token" in document:
         token = printable(shlex.quote(str(document["token"])))
         return Group(
-            Text(f"{count} runs match. Nothing has been done. To {action} them:"),
+            Text(f"{_runs(count)}. Nothing has been done. To {action} what matches:"),
             Text(f"  {printable(again)} --yes {token}", "bold"),
         )
     refused = document.get("refused") or []
-    lines = [Text(f"{action}: {document.get('accepted')} of {count} runs accepted")]
+    lines = [Text(f"{action}: accepted for {document.get('accepted')} of {_runs(count)}")]
     lines += [Text(f"  refused: {printable(_refusal(one))}", "red") for one in refused]
     return Group(*lines)
+
+
+def _runs(count: Any) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _refusal(one: Any) -> str:
