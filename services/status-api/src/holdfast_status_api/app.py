@@ -10,7 +10,9 @@ from holdfast_status_api import bodies, database, document, parameters, traffic
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth import guard
 from holdfast_status_api.auth.authenticator import Authenticator
+from holdfast_status_api.auth.sessions import Sessions
 from holdfast_status_api.background import Background
+from holdfast_status_api.console import pages
 from holdfast_status_api.orchestrator import Orchestrator
 from holdfast_status_api.pace import Pace
 from holdfast_status_api.routes import (
@@ -48,7 +50,8 @@ def create_app(
     problems.register(app)
     database.register_unavailable(app)
     traffic.measure(app)
-    guard.install(app, settings, engine, authenticator)
+    sessions = Sessions(engine, settings.largest_document_bytes)
+    guard.install(app, settings, engine, authenticator, sessions)
     bodies.drain_unread(app)
     for api in (
         catalogue.api(),
@@ -63,6 +66,9 @@ def create_app(
     ):
         app.register_api(api)
     app.register_blueprint(document.blueprint(app))
+    app.register_blueprint(
+        pages.blueprint(settings, engine, orchestrator, background, authenticator, looks, sessions)
+    )
     app.register_blueprint(
         health.blueprint(
             background.dead,

@@ -18,6 +18,7 @@ from holdfast_status_api.auth.callers import Caller
 from holdfast_status_api.auth.keys import KeysUnavailableError
 from holdfast_status_api.auth.permissions import Rule, rule_for
 from holdfast_status_api.auth.rates import Rates
+from holdfast_status_api.auth.sessions import Sessions
 from holdfast_status_api.settings import Settings
 
 #: RFC 6750, section 2.1. Two headers reach us as one with a comma, which is no token.
@@ -27,7 +28,13 @@ _REFUSED = Counter("holdfast_api_refused_total", "Requests refused at the door."
 _log = structlog.get_logger()
 
 
-def install(app: Flask, settings: Settings, engine: Engine, authenticator: Authenticator) -> None:
+def install(
+    app: Flask,
+    settings: Settings,
+    engine: Engine,
+    authenticator: Authenticator,
+    sessions: Sessions,
+) -> None:
     """Ask every request of the app for its token, its budget and its role, in this order.
 
     Without a token the answer is the same whatever was asked for: whether a route, a workflow
@@ -45,7 +52,11 @@ def install(app: Flask, settings: Settings, engine: Engine, authenticator: Authe
         rule = None if url_rule is None else rule_for(request.method, url_rule.rule, values)
         if rule is not None and rule.public:
             return
-        g.caller = _identified(authenticator)
+        g.caller = (
+            sessions.identify(lambda token: verified(authenticator, token))
+            if rule is not None and rule.session
+            else _identified(authenticator)
+        )
         g.budget = rates.take(g.caller.subject, request.method)
         # Without a rule of the map it is to be a 404 or a 405; OPTIONS only tells the methods.
         if url_rule is not None and request.method != "OPTIONS":
@@ -81,10 +92,18 @@ def _identified(authenticator: Authenticator) -> Caller:
         _REFUSED.labels("malformed").inc()
         raise refusals.malformed()
     try:
-        return authenticator.identify(match[1])
+        return verified(authenticator, match[1])
     except refusals.InvalidTokenError as error:
-        _REFUSED.labels("invalid token").inc()
         raise refusals.invalid(error) from None
+
+
+def verified(authenticator: Authenticator, token: str) -> Caller:
+    """Return whose token it is; raises ``InvalidTokenError``, or the 503 while nobody can tell."""
+    try:
+        return authenticator.identify(token)
+    except refusals.InvalidTokenError:
+        _REFUSED.labels("invalid token").inc()
+        raise
     except KeysUnavailableError:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holdfast_status_api.auth.callers import Role
@@ -24,6 +24,8 @@ class Rule:
     action: str = ""
     #: Whoever asks: no token is looked at.
     public: bool = False
+    #: A page of the console: its session is asked about, and not a header.
+    session: bool = False
 
 
 _PUBLIC = Rule(frozenset(), public=True)
@@ -39,7 +41,7 @@ def _administer(action: str) -> Rule:
 
 
 #: A path with a value in place of its last variable comes before the path with the variable.
-RULES: Mapping[str, Rule] = {
+_API: Mapping[str, Rule] = {
     "GET /healthz": _PUBLIC,
     "GET /readyz": _PUBLIC,
     "GET /metrics": _PUBLIC,
@@ -74,6 +76,35 @@ RULES: Mapping[str, Rule] = {
     "GET /webhooks/{webhook}/dead-letters": Rule(_ADMINISTERING),
     "POST /webhooks/{webhook}/dead-letters/redeliver": _administer("webhook.redeliver"),
     "GET /audit": Rule(_ADMINISTERING),
+}
+
+#: What the pages do, they do by the rules of the routes of the API that do the same.
+_PAGES: Mapping[str, str] = {
+    "GET /console/": "GET /runs",
+    "GET /console/runs": "GET /runs",
+    "GET /console/runs-table": "GET /runs",
+    "GET /console/runs/{run}": "GET /status/{run}",
+    "GET /console/runs/{run}/live": "GET /status/{run}",
+    "GET /console/runs/{run}/confirm/{action}": "GET /status/{run}",
+    "POST /console/runs/{run}/suspend": "POST /runs/{run}/suspend",
+    "POST /console/runs/{run}/resume": "POST /runs/{run}/resume",
+    "POST /console/runs/{run}/cancel": "POST /runs/{run}/cancel",
+    "POST /console/runs/{run}/terminate": "POST /runs/{run}/terminate",
+    "POST /console/runs/{run}/rerun": "POST /runs/{run}/rerun",
+    "POST /console/runs/{run}/decide": "POST /runs/{run}/events/human_approval",
+    "GET /console/start": "GET /workflows",
+    "GET /console/start/{name}": "GET /workflows",
+    "POST /console/start/{name}": "POST /workflows/{name}",
+    "POST /console/logout": "GET /whoami",
+}
+
+RULES: Mapping[str, Rule] = {
+    **_API,
+    **{page: replace(_API[route], session=True) for page, route in _PAGES.items()},
+    "POST /console/code": _READ,
+    "GET /console/login": _PUBLIC,
+    "POST /console/login": _PUBLIC,
+    "GET /console/static/{file}": _PUBLIC,
 }
 
 _VARIABLE = re.compile(r"<(?:[^:<>]*:)?([^<>]+)>|{([^{}]+)}")

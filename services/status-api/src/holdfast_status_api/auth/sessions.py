@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken
 from flask import Response, g, request
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import ColumnElement, Engine, delete, func, insert, select
 
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api.auth import refusals
@@ -182,7 +182,7 @@ def _foreign(detail: str) -> Problem:
     return Problem(HTTPStatus.FORBIDDEN, "The form was not taken", f"{detail} Nothing was changed.")
 
 
-def _is(secret: str, kind: Kind) -> tuple[object, ...]:
+def _is(secret: str, kind: Kind) -> tuple[ColumnElement[bool], ...]:
     return console_keys.c.digest == _digest(secret), console_keys.c.kind == kind
 
 
