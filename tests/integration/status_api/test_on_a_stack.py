@@ -214,7 +214,7 @@ def test_an_id_of_a_running_run_is_a_409_and_the_run_goes_on(api: httpx.Client) 
     assert api.post(f"/runs/{run}/events/human_approval", json=APPROVAL).status_code == 202
     assert wait_for_end(api, run)["output"] == {
         "verdict": "approved",
-        "by": "Grace",
+        "by": "approver",
         "amount": 5000.0,
     }
 

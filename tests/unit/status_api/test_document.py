@@ -1,32 +1,18 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from flask_openapi3.openapi import OpenAPI
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS, WORKFLOWS
 from holdfast_status_api import document
-from holdfast_status_api.app import create_app
-from holdfast_status_api.auth.authenticator import Authenticator
-from holdfast_status_api.auth.tokens import TokenFile
-from holdfast_status_api.background import Background
-from holdfast_status_api.orchestrator import Orchestrator
-from holdfast_status_api.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def openapi(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    settings = Settings(database_url="postgresql+psycopg://nobody@127.0.0.1/nothing")
-    engine = create_engine(settings.database_url)  # connects when it is first used: here, never
-    orchestrator = Orchestrator(settings)
-    background = Background(settings, engine, orchestrator)
-    tokens = tmp_path_factory.mktemp("tokens") / "tokens.json"
-    tokens.write_text(json.dumps([{"subject": "ada", "role": "viewer", "sha256": "0" * 64}]))
-    authenticator = Authenticator(TokenFile(tokens), None)
-    return document.build(create_app(settings, engine, orchestrator, background, authenticator))
+def openapi(app: OpenAPI) -> dict[str, Any]:
+    return document.build(app)
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -76,3 +62,11 @@ def test_every_refusal_is_a_problem(openapi: dict[str, Any]) -> None:
             for code, answer in operation["responses"].items():
                 if int(code) >= 400:
                     assert list(answer["content"]) == ["application/problem+json"]
+
+
+def test_every_operation_needs_a_token_and_says_how_it_is_refused(openapi: dict[str, Any]) -> None:
+    assert openapi["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for methods in openapi["paths"].values():
+        for operation in methods.values():
+            assert operation["security"] == [{"token": []}]
+            assert set(operation["responses"]) >= {"401", "403", "429"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from limits import parse
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from holdfast_servicekit.settings import ServiceSettings
 from holdfast_status_api.auth.callers import Role
@@ -19,6 +19,8 @@ def _rate(text: str) -> str:
 
 #: As ``limits`` writes it: ``4000/second``, ``100 per 5 minutes``.
 Rate = Annotated[str, AfterValidator(_rate)]
+#: A variable that is set to nothing is not set: it does not name the current folder.
+File = Annotated[Path | None, BeforeValidator(lambda path: path or None)]
 
 
 class Settings(ServiceSettings):
@@ -50,13 +52,13 @@ class Settings(ServiceSettings):
     dispatch_concurrency: int = Field(default=8, ge=1, le=64)
 
     #: Static tokens: a JSON list of objects with subject, role and sha256.
-    tokens_file: Path | None = None
+    tokens_file: File = None
     #: An OpenID Connect issuer whose tokens for this audience are taken. Its keys come from the
     #: file, else from the URL, else from where its discovery document says.
     oidc_issuer: str = ""
     oidc_audience: str = ""
     oidc_jwks_url: str = ""
-    oidc_jwks_file: Path | None = None
+    oidc_jwks_file: File = None
     oidc_role_claim: str = "role"
     #: Values of the claim and what role each gives; empty: the roles' own names.
     oidc_roles: dict[str, Role] = Field(default_factory=dict)
