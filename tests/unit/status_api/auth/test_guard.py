@@ -15,6 +15,7 @@ from holdfast_servicekit import problems
 from holdfast_status_api.auth import guard
 from holdfast_status_api.auth.authenticator import make
 from holdfast_status_api.auth.callers import Role, caller
+from holdfast_status_api.auth.sessions import Sessions
 from holdfast_status_api.settings import Settings
 
 MINUTE = {"read_rate": "4/minute", "write_rate": "2/minute", "workers": 1}
@@ -33,7 +34,7 @@ def client(folder: Path, **settings: object) -> FlaskClient:
     app = Flask(__name__)
     problems.register(app)
     engine = create_engine(made.database_url)
-    guard.install(app, made, engine, make(made))
+    guard.install(app, made, engine, make(made), Sessions(engine, 1024))
 
     @app.get("/whoami")
     def whoami() -> Response:
