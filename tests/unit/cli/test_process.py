@@ -118,3 +118,32 @@ def test_completion_is_there_for_each_shell(cli: Cli, shell: str, sign: str) -> 
     out, _ = cli.process(env=env).communicate(timeout=60)
 
     assert sign in out.decode()
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"_HOLDFAST_COMPLETE": "complete_zsh"},
+        {"_HOLDFAST_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    ],
+    ids=["zsh", "fish"],
+)
+def test_choice_is_a_word_and_its_description_steers_nothing(
+    cli: Cli, api: Api, env: dict[str, str]
+) -> None:
+    flows = [
+        {"name": "task_chain", "summary": "Three\x1b[2J steps."},
+        {"name": "task_$(reboot)", "summary": ""},
+        {"name": "task_\x1b[2J", "summary": ""},
+        {"name": None},
+    ]
+    api.on("GET", "/workflows", {"workflows": flows})
+    asked = {**env, "_TYPER_COMPLETE_ARGS": "holdfast wf run ta"}
+
+    out, err = cli.process(env=asked).communicate(timeout=60)
+
+    assert b"task_chain" in out
+    assert b"Three" in out
+    assert b"reboot" not in out
+    assert b"\x1b" not in out
+    assert err == b""

@@ -7,10 +7,14 @@ import os
 import pty
 import re
 import select
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from holdfast_cli.snapshots import Snapshot
+from holdfast_cli.tree import tree
 from tests.unit.cli.conftest import Cli
 from tests.unit.cli.server import ACCEPTED_AT, Api, run_document
 from tests.unit.cli.test_looking import attempt
@@ -89,6 +93,17 @@ def test_watch_asks_when_the_stream_ends_before_the_run(cli: Cli, run: Api) -> N
     run.on("GET", "/runs/r1/stream", raw=pushed(run_document()), Content_Type="text/event-stream")
 
     assert cli("wf", "watch", "r1").code == 0
+
+
+@pytest.mark.parametrize("raw", [b"event: status\ndata: {broken\n\n", b"\xff\xfe", b"data: 1"])
+def test_watch_asks_when_the_stream_makes_no_sense(cli: Cli, run: Api, raw: bytes) -> None:
+    run.on("GET", "/status/r1", run_document(), Retry_After="0")
+    run.on("GET", "/status/r1", run_document(state="COMPLETED"))
+    run.on("GET", "/runs/r1/stream", raw=raw, Content_Type="text/event-stream")
+
+    done = cli("wf", "watch", "r1")
+
+    assert (done.code, done.err) == (0, "")
 
 
 def test_watch_says_what_a_run_waits_for_once_it_stands_still(cli: Cli, api: Api) -> None:
@@ -170,6 +185,21 @@ def test_watch_on_a_terminal_draws_a_tree(cli: Cli, run: Api) -> None:
     assert "r1:child" in last
     assert "item × 20  ✓ 1 done  ▶ 19 running" in last  # noqa: RUF001
     assert "output: [2, 4, 16]" in last
+
+
+def test_tree_fits_the_screen_and_says_what_it_left_out() -> None:
+    attempts = [
+        attempt(f"step{number}", key=f"r1|0|step{number}|0", id=number) for number in range(50)
+    ]
+    console = Console(width=100, file=StringIO(), color_system=None)
+
+    console.print(tree(Snapshot(run_document(), attempts), height=10))
+
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert len(drawn.splitlines()) <= 11
+    assert "step0" in drawn
+    assert "step49" in drawn
+    assert "… 42 more" in drawn
 
 
 def on_a_terminal(cli: Cli, *arguments: str) -> tuple[int, str]:
