@@ -4,13 +4,17 @@ The SDK's worker reconnects by itself, with a back-off that grows to 15 s, and t
 its loop to end for good. Here a runtime that is cut off is replaced by a fresh one as soon as the
 sidecar answers again, and a process that cannot get a working runtime ends, so that whoever
 supervises it starts it anew.
+
+The engine has a deadlock of its own (Dapr 1.18.2, ``pkg/runtime/wfengine``): a worker that goes
+away at a bad moment leaves the sidecar waiting for turns that wait for a worker, with the lock held
+that the next worker needs to be counted. Its stream is open, and no work ever arrives. A sidecar
+that does not count an open stream is asked to end, and comes back sane.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,11 +23,17 @@ import structlog
 from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow.logger import LoggerOptions
 
+from holdfast_servicekit.sidecar import Sidecar
+
 CHECK_INTERVAL_SECONDS = 0.5
 #: How long a runtime may be without its stream, with a sidecar that answers, before it is replaced.
 CUT_OFF_SECONDS = 1.0
 #: How long the process goes on without any working runtime although the sidecar answers.
 GIVE_UP_SECONDS = 60.0
+#: How long the engine may leave an open stream uncounted. It has taken 13 s and recovered.
+UNCOUNTED_SECONDS = 20.0
+#: How often a stream that was counted is looked at again.
+RECOUNT_SECONDS = 5.0
 #: A process frozen for 30 s must not be called dead before it wakes.
 HEARTBEAT_TOLERANCE_SECONDS = 45.0
 EXIT_CODE = 70  # EX_SOFTWARE, sysexits.h
@@ -37,18 +47,22 @@ class SupervisedRuntime:
     def __init__(
         self,
         build: Callable[[], WorkflowRuntime],
-        sidecar_port: int,
+        sidecar: Sidecar,
         *,
-        sidecar_host: str = "127.0.0.1",
         give_up_seconds: float = GIVE_UP_SECONDS,
+        uncounted_seconds: float = UNCOUNTED_SECONDS,
         exit_process: Callable[[int], object] = os._exit,
     ) -> None:
         self._build = build
-        self._sidecar = (sidecar_host, sidecar_port)
+        self._sidecar = sidecar
         self._give_up_seconds = give_up_seconds
+        self._uncounted_seconds = uncounted_seconds
         self._exit = exit_process
         self._stop = threading.Event()
         self._runtime: WorkflowRuntime | None = None
+        self._counted = False
+        self._count_at = 0.0
+        self._uncounted_since: float | None = None
         self._heartbeat = time.monotonic()
         self._watch = threading.Thread(target=self._run, name="runtime-watch", daemon=True)
 
@@ -78,6 +92,8 @@ class SupervisedRuntime:
             return "shutting down"
         if self._runtime is None or not _has_stream(self._runtime):
             return "the work-item stream to the sidecar is not open"
+        if not self._counted:
+            return "the engine does not count the work-item stream yet"
         return None
 
     def _run(self) -> None:
@@ -87,8 +103,10 @@ class SupervisedRuntime:
             now = self._heartbeat = time.monotonic()
             if self._runtime is not None and _has_stream(self._runtime):
                 answering_since = None
+                self._count(now)
                 continue
-            if not self._sidecar_answers():
+            self._counted, self._count_at, self._uncounted_since = False, now, None
+            if not self._sidecar.answers():
                 answering_since = None
                 continue
             answering_since = answering_since or now
@@ -111,12 +129,22 @@ class SupervisedRuntime:
             target=_start_quietly, args=(self._runtime,), name="runtime-start", daemon=True
         ).start()
 
-    def _sidecar_answers(self) -> bool:
-        try:
-            with socket.create_connection(self._sidecar, timeout=1):
-                return True
-        except OSError:
-            return False
+    def _count(self, now: float) -> None:
+        """Find out whether the engine counts our stream; end a sidecar that never does."""
+        if now < self._count_at:
+            return
+        workers = self._sidecar.connected_workers()
+        if workers is None:
+            return
+        self._counted = workers > 0
+        if self._counted:
+            self._count_at, self._uncounted_since = now + RECOUNT_SECONDS, None
+            return
+        self._uncounted_since = self._uncounted_since or now
+        if now - self._uncounted_since > self._uncounted_seconds:
+            _log.critical("the engine leaves our open stream uncounted; asking the sidecar to end")
+            self._sidecar.shut_down()
+            self._uncounted_since = None
 
 
 def sdk_logs() -> LoggerOptions:

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import dapr.ext.workflow._durabletask.internal.orchestrator_service_pb2_grpc as stubs
+import grpc
 import pytest
 from dapr.ext.workflow import WorkflowRuntime
+from google.protobuf import empty_pb2
 
 from holdfast_servicekit.runtime import SupervisedRuntime, sdk_logs
+from holdfast_servicekit.sidecar import Sidecar
+from tests.support.http_server import Answer, running_site
+from tests.support.waiting import eventually
 
 BOUND_SECONDS = 20
 
@@ -35,7 +44,7 @@ def test_a_process_without_a_stream_to_a_sidecar_that_answers_ends_itself(
 
     supervised = SupervisedRuntime(
         lambda: runtime_at(mute_sidecar),
-        mute_sidecar,
+        Sidecar(mute_sidecar, mute_sidecar),
         give_up_seconds=1,
         exit_process=exit_process,
     )
@@ -50,15 +59,18 @@ def test_a_sidecar_that_is_away_makes_the_process_not_ready_but_leaves_it_alive(
         free_port = server.getsockname()[1]
     asked = threading.Event()
 
-    class Watched(SupervisedRuntime):
-        def _sidecar_answers(self) -> bool:
-            answer = super()._sidecar_answers()
+    class Watched(Sidecar):
+        def answers(self) -> bool:
+            answer = super().answers()
             asked.set()
             return answer
 
     codes: list[int] = []
-    supervised = Watched(
-        lambda: runtime_at(free_port), free_port, give_up_seconds=0, exit_process=codes.append
+    supervised = SupervisedRuntime(
+        lambda: runtime_at(free_port),
+        Watched(free_port, free_port),
+        give_up_seconds=0,
+        exit_process=codes.append,
     )
     supervised.start()
     assert asked.wait(BOUND_SECONDS)
@@ -68,6 +80,71 @@ def test_a_sidecar_that_is_away_makes_the_process_not_ready_but_leaves_it_alive(
     assert codes == []
 
 
+class OpenStream(stubs.TaskHubSidecarServiceServicer):
+    """The engine's side of a stream that is open and never brings work."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
+
+    def Hello(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the protocol's name
+        return empty_pb2.Empty()
+
+    def GetWorkItems(self, _request: Any, _context: Any) -> Iterator[Any]:  # noqa: N802
+        self.end.wait(BOUND_SECONDS)
+        yield from ()
+
+
+@pytest.fixture
+def engine_port() -> Iterator[int]:
+    servicer = OpenStream()
+    server = grpc.server(ThreadPoolExecutor(4))
+    stubs.add_TaskHubSidecarServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield port
+    servicer.end.set()
+    server.stop(None).wait(BOUND_SECONDS)
+
+
+def metadata(workers: int) -> Answer:
+    return Answer(body=json.dumps({"workflows": {"connectedWorkers": workers}}).encode())
+
+
+def test_a_stream_counts_as_ready_only_when_the_engine_counts_it(engine_port: int) -> None:
+    with running_site() as site:
+        site.answers[:] = [metadata(0)] * 3 + [metadata(1)]
+        supervised = SupervisedRuntime(
+            lambda: runtime_at(engine_port), Sidecar(engine_port, site.port)
+        )
+        supervised.start()
+        seen: list[str] = []
+
+        def ready() -> bool:
+            why = supervised.ready()
+            seen.append(why or "")
+            return why is None
+
+        eventually("the engine counts the stream", ready, seconds=BOUND_SECONDS)
+        assert any("does not count" in why for why in seen)
+        assert all(request.path == "/v1.0/metadata" for request in site.requests)
+        supervised.stop()
+
+
+def test_a_sidecar_that_never_counts_an_open_stream_is_asked_to_end(engine_port: int) -> None:
+    with running_site() as site:
+        site.answers[:] = [metadata(0)]
+        supervised = SupervisedRuntime(
+            lambda: runtime_at(engine_port), Sidecar(engine_port, site.port), uncounted_seconds=1
+        )
+        supervised.start()
+        eventually(
+            "the sidecar is asked to end",
+            lambda: ("POST", "/v1.0/shutdown") in {(r.method, r.path) for r in site.requests},
+            seconds=BOUND_SECONDS,
+        )
+        supervised.stop()
+
+
 def test_a_watch_that_never_ran_is_not_alive() -> None:
-    supervised = SupervisedRuntime(lambda: runtime_at(1), 1)
+    supervised = SupervisedRuntime(lambda: runtime_at(1), Sidecar(1, 1))
     assert "silent" in (supervised.live() or "")

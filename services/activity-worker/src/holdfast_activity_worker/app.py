@@ -18,10 +18,11 @@ from holdfast_activity_worker.presence import Presence
 from holdfast_activity_worker.readiness import database_problem, events_problem
 from holdfast_activity_worker.registration import build_runtime
 from holdfast_activity_worker.settings import WorkerSettings
-from holdfast_servicekit import gunicorn_conf, health, metrics, problems
+from holdfast_servicekit import gunicorn_conf, health, metrics, problems, tracing
 from holdfast_servicekit.db import make_engine
 from holdfast_servicekit.logs import configure_logging
 from holdfast_servicekit.runtime import SupervisedRuntime
+from holdfast_servicekit.sidecar import Sidecar
 
 #: A frozen process may hold a lock for a while; whoever waits for it must not give up before.
 LOCK_TIMEOUT_SECONDS = 75
@@ -54,10 +55,12 @@ class Worker:
         self.sources.close()
         for engine in self.engines:
             engine.dispose()
+        tracing.stop()
 
 
 def create_app(settings: WorkerSettings) -> Flask:
     """Return the HTTP application of one process, with a worker that is not started yet."""
+    tracing.start(settings.app_id)
     counted = WorkerMetrics()
     session_name = f"{settings.app_id}/{settings.process_name}"
     url = settings.database_url.get_secret_value()
@@ -83,7 +86,7 @@ def create_app(settings: WorkerSettings) -> Flask:
             port=settings.dapr_grpc_port,
             threads=settings.activity_threads,
         ),
-        settings.dapr_grpc_port,
+        Sidecar.of(settings),
     )
     worker = Worker(
         runtime=runtime,
@@ -93,6 +96,7 @@ def create_app(settings: WorkerSettings) -> Flask:
         engines=(ledger_engine, other_engine),
     )
     app = Flask("holdfast_activity_worker")
+    tracing.instrument(app)
     problems.register(app)
     app.register_blueprint(metrics.blueprint())
     app.register_blueprint(

@@ -12,10 +12,10 @@ from holdfast_orchestrator.gateway import EngineGateway
 from holdfast_orchestrator.management import blueprint as management
 from holdfast_orchestrator.registry import register_all
 from holdfast_orchestrator.settings import OrchestratorSettings
-from holdfast_servicekit import health, metrics, problems
+from holdfast_orchestrator.telemetry import TraceStarts
+from holdfast_servicekit import health, logs, metrics, problems, tracing
 from holdfast_servicekit.runtime import SupervisedRuntime, sdk_logs
-
-SIDECAR_HOST = "127.0.0.1"
+from holdfast_servicekit.sidecar import SIDECAR_HOST, Sidecar
 
 
 def build_runtime(settings: OrchestratorSettings) -> WorkflowRuntime:
@@ -33,12 +33,18 @@ def build_runtime(settings: OrchestratorSettings) -> WorkflowRuntime:
 def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime]:
     """Return the app and its runtime. Call it after the fork: it opens gRPC channels."""
     port = settings.dapr_grpc_port
-    runtime = SupervisedRuntime(lambda: build_runtime(settings), port)
+    runtime = SupervisedRuntime(lambda: build_runtime(settings), Sidecar.of(settings))
     gateway = EngineGateway(
         DaprWorkflowClient(host=SIDECAR_HOST, port=str(port), logger_options=sdk_logs()),
-        TaskHubGrpcClient(host_address=f"{SIDECAR_HOST}:{port}", log_handler=logging.NullHandler()),
+        TaskHubGrpcClient(
+            host_address=f"{SIDECAR_HOST}:{port}",
+            log_handler=logging.NullHandler(),
+            interceptors=[TraceStarts()],
+        ),
     )
     app = Flask(__name__)
+    logs.bind_requests(app)
+    tracing.instrument(app)
     problems.register(app)
     app.register_blueprint(management(gateway, settings.app_api_token))
     app.register_blueprint(health.blueprint(runtime.live, {"workflow runtime": runtime.ready}))

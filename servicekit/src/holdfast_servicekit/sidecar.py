@@ -1,0 +1,68 @@
+"""What a service asks its own sidecar about itself; every question is bounded."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import httpx
+
+from holdfast_servicekit.settings import ServiceSettings
+
+SIDECAR_HOST = "127.0.0.1"
+_TIMEOUT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The daprd beside this process."""
+
+    grpc_port: int
+    http_port: int
+    api_token: str = ""
+    host: str = SIDECAR_HOST
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> Sidecar:
+        """Return the sidecar that the settings name."""
+        return cls(settings.dapr_grpc_port, settings.dapr_http_port, settings.dapr_api_token)
+
+    def answers(self) -> bool:
+        """Tell whether something listens where the sidecar's workflow API is."""
+        try:
+            with socket.create_connection((self.host, self.grpc_port), timeout=_TIMEOUT_SECONDS):
+                return True
+        except OSError:
+            return False
+
+    def connected_workers(self) -> int | None:
+        """Return how many work-item streams the engine counts, or ``None`` if it does not say.
+
+        A stream that is open and not counted gets no work (Dapr docs, "Metadata API":
+        ``workflows.connectedWorkers``).
+        """
+        try:
+            answer = self._request("GET", "metadata")
+            if answer.status_code != HTTPStatus.OK:
+                return None
+            return int((answer.json().get("workflows") or {}).get("connectedWorkers", 0))
+        except (httpx.HTTPError, ValueError):
+            return None
+
+    def shut_down(self) -> None:
+        """Ask the sidecar to end, so that whoever supervises it starts it anew."""
+        try:
+            self._request("POST", "shutdown")
+        except httpx.HTTPError:
+            # It may end before it answers; if it did not hear, it is asked again.
+            return
+
+    def _request(self, method: str, path: str) -> httpx.Response:
+        return httpx.request(
+            method,
+            f"http://{self.host}:{self.http_port}/v1.0/{path}",
+            headers={"dapr-api-token": self.api_token} if self.api_token else {},
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+        )
