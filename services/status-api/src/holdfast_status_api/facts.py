@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 
 from holdfast_status_api.index import Run
 from holdfast_status_api.orchestrator import MissingError, Orchestrator, UnavailableError
+from holdfast_status_api.settings import Settings
 from holdfast_status_api.tables import attempts, effects, events, requests, workers
 from holdfast_status_api.why import Facts
 
@@ -17,7 +18,7 @@ from holdfast_status_api.why import Facts
 WORKER_SILENT_SECONDS = 6
 
 
-def facts_of(engine: Engine, orchestrator: Orchestrator, run: Run, app_id: str) -> Facts:
+def facts_of(engine: Engine, orchestrator: Orchestrator, run: Run, settings: Settings) -> Facts:
     """Return all that tells why the run is not further than it is."""
     if run.state.terminal:
         return Facts(run)
@@ -47,7 +48,8 @@ def facts_of(engine: Engine, orchestrator: Orchestrator, run: Run, app_id: str) 
             history=history,
             engine_status=status,
             orchestrator_connected=connected,
-            orchestrator_app_id=app_id,
+            orchestrator_app_id=settings.orchestrator_app_id,
+            worker_app_id=settings.worker_app_id,
             worker_connected=worker_connected(connection),
             attempts=_unfinished(connection, run.instance_id),
             undelivered=list(

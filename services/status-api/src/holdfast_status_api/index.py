@@ -127,7 +127,8 @@ class RunIndex:
                     output=_json(report.output),
                     custom_status=_json(report.custom_status or None),
                     failure=_json(report.failure),
-                    started_at=report.created_at,
+                    # A run from the middle of another one has that one's time of creation.
+                    started_at=func.greatest(report.created_at, runs.c.accepted_at),
                     updated_at=report.updated_at,
                     finished_at=report.updated_at if state.terminal else None,
                     observed_at=func.clock_timestamp(),

@@ -38,7 +38,7 @@ class Pace:
         That is when it starts, or its next timer is due, or its slowest step is usually over.
         """
         moment = run.wakes_at
-        if run.state is State.PENDING and run.start_at is not None and not run.dispatched:
+        if run.state is State.PENDING and run.start_at is not None:
             moment = run.start_at
         if moment is not None and moment > datetime.now(UTC):
             return _whole((moment - datetime.now(UTC)).total_seconds())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Callable
+from types import FrameType
 
 from flask import Flask
 
-from holdfast_servicekit import gunicorn_conf, logs
+from holdfast_servicekit import gunicorn_conf, logs, tracing
 from holdfast_status_api import database, legs
 from holdfast_status_api.app import create_app
 from holdfast_status_api.auth import authenticator
@@ -30,6 +33,7 @@ def serve() -> None:
     legs.airports()  # read once, before the fork: the processes share the memory
 
     def factory() -> Flask:
+        tracing.start(settings.app_id)
         engine = database.connect(settings)
         orchestrator = Orchestrator(settings)
         background = Background(settings, engine, orchestrator)
@@ -38,10 +42,13 @@ def serve() -> None:
         return app
 
     def started(app: Flask) -> None:
-        app.extensions[_BACKGROUND].start()
+        background = app.extensions[_BACKGROUND]
+        background.start()
+        _before_the_end(background.watches.let_go)
 
     def stopped(app: Flask) -> None:
         app.extensions[_BACKGROUND].stop()
+        tracing.stop()
 
     gunicorn_conf.serve(
         factory,
@@ -51,3 +58,18 @@ def serve() -> None:
         started=started,
         stopped=stopped,
     )
+
+
+def _before_the_end(act: Callable[[], None]) -> None:
+    """Act when the process is asked to end: gunicorn waits for requests first, also for held ones.
+
+    Called where gunicorn's own handler is in place, in the main thread.
+    """
+    server = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        act()
+        if callable(server):
+            server(number, frame)
+
+    signal.signal(signal.SIGTERM, end)

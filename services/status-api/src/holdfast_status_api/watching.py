@@ -102,14 +102,14 @@ class Watches:
         """Start to look. Call it after the fork."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Let everybody go who waits."""
+    def let_go(self) -> None:
+        """Let everybody go who waits, and take nobody more. Safe in a signal handler."""
         self._stop.set()
         self._wanted.set()
-        with self._lock:
-            watches = list(self._watches.values())
-        for watch in watches:
-            watch.end()
+
+    def stop(self) -> None:
+        """End the thread; whoever waited is let go."""
+        self.let_go()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
@@ -156,6 +156,10 @@ class Watches:
                     self._look(instance_id, watch)
                     watch.next_look = time.monotonic() + watch.pause_seconds
             self._stop.wait(_SOONEST_SECONDS)
+        with self._lock:
+            left = list(self._watches.values())
+        for watch in left:
+            watch.end()
 
     def _look(self, instance_id: str, watch: Watch) -> None:
         try:

@@ -66,6 +66,7 @@ class Facts:
     engine_status: str | None = None
     orchestrator_connected: bool | None = None
     orchestrator_app_id: str = ""
+    worker_app_id: str = ""
     worker_connected: bool | None = None
     #: The newest attempt of each step that has not ended or failed, by step.
     attempts: Mapping[str, str] = field(default_factory=dict)
@@ -112,7 +113,7 @@ def _not_started(facts: Facts) -> Why:
     )
     tried = f"; tried {facts.start_attempts} times" if facts.start_attempts else ""
     sentence = f"It is accepted and stored, and the orchestrator does not have it yet{tried}."
-    return Why(sentence, (cause,))
+    return Why(sentence, (cause, *_no_worker(facts)))
 
 
 def _stalled(facts: Facts) -> Why:
@@ -153,19 +154,31 @@ def _running(facts: Facts) -> Why:
             facts.orchestrator_connected,
             since=run.updated_at,
         )
-        missing = facts.orchestrator_connected is False
-        sentence = (
-            "Its next turn is due, and the orchestrator has no worker connected."
-            if missing
-            else "Its next turn is due; the orchestrator has it in hand."
-        )
-        return Why(sentence, (cause,))
+        absent = _no_worker(facts)
+        if facts.orchestrator_connected is False:
+            sentence = "Its next turn is due, and the orchestrator has no worker connected."
+        elif absent:
+            sentence = f"Its next step is due, and {facts.worker_app_id} has no worker connected."
+        else:
+            sentence = "Its next turn is due; the orchestrator has it in hand."
+        return Why(sentence, absent or (cause,))
     commands = [
         f"holdfast wf raise-event {run.instance_id} {cause.name} --event-data '{{…}}'"
         for cause in causes
         if cause.kind is Kind.EVENT and cause.name not in facts.undelivered
     ]
     return Why(_sentence(causes), causes, commands)
+
+
+def _no_worker(facts: Facts) -> tuple[Cause, ...]:
+    """Return that no worker is there: the engine saves no turn that calls a step there, then.
+
+    So the history does not show the step, not even that the run was started.
+    """
+    if facts.worker_connected is not False:
+        return ()
+    app_id = facts.worker_app_id
+    return (Cause(Kind.ACTIVITY, None, app_id, worker_connected=False, since=facts.run.updated_at),)
 
 
 def _sentence(causes: Sequence[Cause]) -> str:

@@ -99,7 +99,7 @@ def api(
     def why(path: RunPath) -> Response:
         """Say it in a sentence and in parts, with the commands that would free the run."""
         run = looks.look(path.instance_id).run
-        answer = explain(facts_of(engine, orchestrator, run, settings.orchestrator_app_id))
+        answer = explain(facts_of(engine, orchestrator, run, settings))
         return WhyAnswer(
             instance_id=run.instance_id,
             state=run.state,

@@ -1,0 +1,267 @@
+"""What needs no engine: starts that wait, ends of what never started, purges, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from tests.integration.status_api.asking import TRIP, accepted, problem
+from tests.integration.status_api.service import Service
+from tests.integration.status_api.test_listing import put
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
+
+
+def hence(**duration: float) -> str:
+    return (datetime.now(UTC) + timedelta(**duration)).isoformat()
+
+
+def scheduled(api: httpx.Client, workflow: str, document: object, **query: str) -> str:
+    answer = api.post(
+        f"/workflows/{workflow}", params={"start_at": hence(days=1), **query}, json=document
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["instance_id"])
+
+
+def test_a_run_that_is_to_start_tomorrow_waits_and_says_so(lone_api: httpx.Client) -> None:
+    run = scheduled(lone_api, "task_chain", 1)
+    status = lone_api.get(f"/status/{run}")
+    assert status.json()["state"] == "PENDING"
+    assert status.headers["Retry-After"] == "30"
+    why = lone_api.get(f"/runs/{run}/why").json()
+    assert why["waits_for"][0]["kind"] == "start"
+    assert why["waits_for"][0]["until"] == status.json()["start_at"]
+
+
+def test_a_start_that_is_due_and_finds_no_orchestrator_says_so(lone_api: httpx.Client) -> None:
+    run = accepted(lone_api, "task_chain", 1)
+
+    def tried() -> bool:
+        (cause,) = lone_api.get(f"/runs/{run}/why").json()["waits_for"]
+        assert cause["kind"] == "start"
+        return bool(cause["detail"])
+
+    eventually("the start was tried", tried)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "document", "action", "state"),
+    [
+        ("book_trip", TRIP, "cancel", "CANCELLED"),
+        ("book_trip", TRIP, "terminate", "TERMINATED"),
+        ("task_chain", 1, "terminate", "TERMINATED"),
+    ],
+)
+def test_a_run_that_has_not_started_ends_at_once_and_never_starts(
+    lone_api: httpx.Client, rows: Engine, workflow: str, document: object, action: str, state: str
+) -> None:
+    run = scheduled(lone_api, workflow, document)
+    assert lone_api.post(f"/runs/{run}/{action}").status_code == 202
+    status = lone_api.get(f"/status/{run}").json()
+    assert status["state"] == state
+    assert status["finished_at"] is not None
+    with rows.connect() as connection:
+        query = "SELECT count(*) FROM work.closed_runs WHERE instance = :run"
+        assert connection.scalar(text(query), {"run": run}) == 1
+    problem(lone_api.post(f"/runs/{run}/{action}"), 409)
+    problem(lone_api.post(f"/runs/{run}/suspend"), 409)
+
+
+def test_a_deadline_ends_a_run_that_never_started(lone_api: httpx.Client) -> None:
+    answer = lone_api.post("/workflows/task_chain", params={"deadline": hence(seconds=0.5)}, json=1)
+    run = answer.json()["instance_id"]
+    trip = lone_api.post(
+        "/workflows/book_trip", params={"deadline": hence(seconds=0.5)}, json=TRIP
+    ).json()["instance_id"]
+
+    def ordered() -> bool:
+        # The orchestrator is away for good: what is kept is that it will be told.
+        events = [event["name"] for event in lone_api.get(f"/runs/{trip}/events").json()["events"]]
+        return events == ["cancel"] and is_closed(lone_api, run)
+
+    eventually("both were told to end", ordered)
+
+
+def is_closed(api: httpx.Client, run: str) -> bool:
+    return api.post(f"/runs/{run}/suspend").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"deadline": "2020-01-01T00:00:00Z"},
+        {"deadline": "2031-01-01T00:00:00"},
+        {"start_at": "2031-01-01T00:00:00Z", "deadline": "2030-12-31T00:00:00Z"},
+        {"start_at": "tomorrow"},
+        {"deadline": "9999-12-31T23:59:59-14:00"},
+    ],
+)
+def test_a_time_that_no_run_could_keep_is_a_422(
+    lone_api: httpx.Client, query: dict[str, str]
+) -> None:
+    answer = lone_api.post("/workflows/task_chain", params=query, json=1)
+    assert problem(answer, 422)["errors"][0]["parameter"] in query
+
+
+def test_one_key_with_another_start_is_another_request(lone_api: httpx.Client) -> None:
+    headers = {"Idempotency-Key": hence()}
+    start_at = hence(days=1)
+    first = lone_api.post("/workflows/task_chain", json=1, headers=headers)
+    assert first.status_code == 202
+    problem(
+        lone_api.post(
+            "/workflows/task_chain", params={"start_at": start_at}, json=1, headers=headers
+        ),
+        422,
+    )
+
+
+def test_a_purged_run_is_a_410_everywhere_and_its_data_are_gone(
+    lone_api: httpx.Client, rows: Engine
+) -> None:
+    run = scheduled(lone_api, "book_trip", TRIP)
+    problem(lone_api.delete(f"/runs/{run}"), 409)
+    assert lone_api.post(f"/runs/{run}/cancel").status_code == 202
+    assert lone_api.delete(f"/runs/{run}").status_code == 204
+    for path in (f"/status/{run}", *(f"/runs/{run}/{part}" for part in PARTS)):
+        problem(lone_api.get(path), 410)
+    problem(lone_api.delete(f"/runs/{run}"), 410)
+    problem(lone_api.post(f"/runs/{run}/rerun"), 410)
+    assert lone_api.get("/runs", params={"q": run}).json()["runs"] == []
+    problem(lone_api.post("/workflows/book_trip", params={"instance_id": run}, json=TRIP), 409)
+    with rows.connect() as connection:
+        query = "SELECT input::text FROM status.requests WHERE instance_id = :run"
+        assert connection.scalar(text(query), {"run": run}) == "null"
+
+
+PARTS = ("history", "timeline", "why", "stream", "events")
+
+
+@pytest.fixture
+def tidy_service(quiet_database: Database, tmp_path: Path) -> Iterator[Service]:
+    """Give an API that purges what ended more than a day ago."""
+    service = Service(quiet_database, tmp_path / "status-api.log", {"HOLDFAST_RETENTION_DAYS": "1"})
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+
+
+def test_runs_that_ended_long_ago_are_purged_and_younger_ones_stay(
+    tidy_service: Service, quiet_database: Database
+) -> None:
+    engine = create_engine(quiet_database.url("postgres"))
+    now = datetime.now(UTC)
+    put(engine, [("ended-long-ago", now - timedelta(days=2))])
+    put(engine, [("ended-now", now - timedelta(hours=1))])
+    put(engine, [("runs-for-long", now - timedelta(days=2))], state="RUNNING")
+    engine.dispose()
+    with tidy_service.client() as api:
+        eventually(
+            "the old run is gone",
+            lambda: api.get("/status/ended-long-ago").status_code == 410,
+            seconds=30,
+        )
+        assert api.get("/status/ended-now").status_code == 200
+        assert api.get("/status/runs-for-long").status_code == 200
+
+
+def test_many_runs_end_by_one_request_after_a_dry_run(lone_api: httpx.Client) -> None:
+    mark = f"bulk{datetime.now(UTC).timestamp():.0f}"
+    runs = [
+        scheduled(lone_api, "task_chain", 1, instance_id=f"{mark}-{number}") for number in range(5)
+    ]
+    dry = lone_api.post("/bulk/terminate", params={"q": mark})
+    assert (dry.status_code, dry.json()["count"]) == (200, 5)
+    late = scheduled(lone_api, "task_chain", 1, instance_id=f"{mark}-late")
+    token = {"token": dry.json()["token"]}
+
+    problem(lone_api.post("/bulk/terminate", params={"q": f"{mark}-1"}, json=token), 422)
+    problem(lone_api.post("/bulk/suspend", params={"q": mark}, json=token), 422)
+    assert lone_api.get(f"/status/{runs[0]}").json()["state"] == "PENDING"
+
+    done = lone_api.post("/bulk/terminate", params={"q": mark}, json=token)
+    assert (done.status_code, done.json()["accepted"]) == (202, 5)
+    assert {lone_api.get(f"/status/{run}").json()["state"] for run in runs} == {"TERMINATED"}
+    assert lone_api.get(f"/status/{late}").json()["state"] == "PENDING"
+    problem(lone_api.post("/bulk/terminate", params={"q": mark}, json=token), 422)
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 201, 5, None])
+def test_a_token_that_nobody_gave_out_does_nothing(lone_api: httpx.Client, token: object) -> None:
+    answer = lone_api.post("/bulk/purge", params={"q": "nothing-here"}, json={"token": token})
+    if token is None:
+        assert answer.status_code == 200
+    else:
+        problem(answer, 422)
+
+
+def test_a_token_does_not_outlive_its_time(lone_api: httpx.Client, rows: Engine) -> None:
+    run = scheduled(lone_api, "task_chain", 1)
+    token = lone_api.post("/bulk/terminate", params={"q": run}).json()["token"]
+    with rows.begin() as connection:
+        connection.execute(text("UPDATE status.bulk_tokens SET expires_at = clock_timestamp()"))
+    problem(lone_api.post("/bulk/terminate", params={"q": run}, json={"token": token}), 422)
+    assert lone_api.get(f"/status/{run}").json()["state"] == "PENDING"
+
+
+def test_a_bulk_action_that_does_not_exist_is_refused(lone_api: httpx.Client) -> None:
+    assert lone_api.post("/bulk/explode").status_code in {403, 404, 422}
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"reason": 5}', b'{"colour": "red"}'])
+def test_an_action_with_a_body_that_makes_no_sense_changes_nothing(
+    lone_api: httpx.Client, body: bytes
+) -> None:
+    run = scheduled(lone_api, "book_trip", TRIP)
+    for action in ("suspend", "cancel", "terminate"):
+        answer = lone_api.post(
+            f"/runs/{run}/{action}", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code in {400, 422}, (action, answer.text)
+    assert lone_api.get(f"/status/{run}").json()["state"] == "PENDING"
+    assert lone_api.get(f"/runs/{run}/events").json()["events"] == []
+
+
+def test_suspend_and_resume_take_turns(lone_api: httpx.Client) -> None:
+    run = accepted(lone_api, "task_chain", 1)
+    problem(lone_api.post(f"/runs/{run}/resume"), 409)
+    assert lone_api.post(f"/runs/{run}/suspend", json={"reason": "wait"}).status_code == 202
+    problem(lone_api.post(f"/runs/{run}/suspend"), 409)
+    assert lone_api.post(f"/runs/{run}/resume").status_code == 202
+    problem(lone_api.post(f"/runs/{run}/resume"), 409)
+    events = lone_api.get(f"/runs/{run}/events").json()["events"]
+    assert [event["name"] for event in events] == ["suspend", "resume"]
+
+
+@pytest.mark.parametrize("action", ["suspend", "resume", "cancel", "terminate", "rerun"])
+def test_an_action_on_a_run_never_seen_is_a_404(lone_api: httpx.Client, action: str) -> None:
+    problem(lone_api.post(f"/runs/never-seen/{action}"), 404)
+    problem(lone_api.post(f"/runs/never::seen/{action}"), 404)
+
+
+def test_a_run_that_has_not_ended_cannot_run_again(lone_api: httpx.Client) -> None:
+    run = accepted(lone_api, "task_chain", 1)
+    problem(lone_api.post(f"/runs/{run}/rerun"), 409)
+
+
+def test_a_rerun_is_a_new_run_with_the_same_input_and_a_link(lone_api: httpx.Client) -> None:
+    run = scheduled(lone_api, "book_trip", TRIP)
+    lone_api.post(f"/runs/{run}/cancel")
+    headers = {"Idempotency-Key": f"again-{run}"}
+    again = [lone_api.post(f"/runs/{run}/rerun", headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in again] == [202, 202]
+    (new,) = {answer.json()["instance_id"] for answer in again}
+    status = lone_api.get(f"/status/{new}").json()
+    assert (status["rerun_of"], status["input"], status["state"]) == (run, TRIP, "PENDING")
+    problem(lone_api.post(f"/runs/{run}/rerun", json={"from_event": 1}), 409)
+    problem(lone_api.post(f"/runs/{run}/rerun", json={"from_event": -1}), 422)
+    problem(lone_api.post(f"/runs/{run}/rerun", json={"instance_id": "a::b"}), 422)
+    problem(lone_api.post(f"/runs/{run}/rerun", json={"instance_id": run}), 409)

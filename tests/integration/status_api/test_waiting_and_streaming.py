@@ -1,0 +1,138 @@
+"""Requests that are held until a run changes: bounded, and cheap."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.status_api.asking import accepted, problem
+from tests.integration.status_api.service import Service
+from tests.integration.status_api.test_scheduling_and_purging import scheduled
+from tests.support.postgres import Database
+
+
+@pytest.fixture(scope="module")
+def narrow(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Give an API of one process that holds two requests at most."""
+    folder: Path = tmp_path_factory.mktemp("narrow")
+    service = Service(
+        database,
+        folder / "status-api.log",
+        {"HOLDFAST_WORKERS": "1", "HOLDFAST_THREADS": "8", "HOLDFAST_HELD_REQUESTS": "2"},
+    )
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+
+
+@pytest.fixture
+def narrow_api(narrow: Service) -> Iterator[httpx.Client]:
+    with narrow.client() as client:
+        yield client
+
+
+def test_a_wait_is_held_while_nothing_changes_and_says_that_it_was(
+    narrow_api: httpx.Client,
+) -> None:
+    run = scheduled(narrow_api, "task_chain", 1)
+    begun = time.monotonic()
+    answer = narrow_api.get(f"/status/{run}", headers={"Prefer": "respond-async, wait=1"})
+    assert time.monotonic() - begun >= 1
+    assert answer.headers["Preference-Applied"] == "wait=1"
+    assert answer.json()["state"] == "PENDING"
+
+
+def test_a_wait_ends_when_the_run_changes(narrow: Service, narrow_api: httpx.Client) -> None:
+    run = scheduled(narrow_api, "task_chain", 1)
+    with narrow.client() as other, other.stream("GET", f"/runs/{run}/stream") as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "event: status"
+        # The stream is open, so the change comes while somebody waits.
+        assert narrow_api.post(f"/runs/{run}/terminate").status_code == 202
+        rest = "\n".join(lines)
+    assert rest.count("event: status") == 1
+    assert '"state":"TERMINATED"' in rest
+
+
+def test_an_answer_that_the_client_does_not_have_yet_is_not_held(narrow_api: httpx.Client) -> None:
+    run = scheduled(narrow_api, "task_chain", 1)
+    headers = {"Prefer": "wait=20", "If-None-Match": '"another"'}
+    begun = time.monotonic()
+    answer = narrow_api.get(f"/status/{run}", headers=headers)
+    assert time.monotonic() - begun < 10
+    assert "Preference-Applied" not in answer.headers
+    etag = answer.headers["ETag"]
+    held = narrow_api.get(f"/status/{run}", headers={"Prefer": "wait=1", "If-None-Match": etag})
+    assert (held.status_code, held.headers["Preference-Applied"]) == (304, "wait=1")
+
+
+def test_the_end_of_a_run_is_never_held(narrow_api: httpx.Client) -> None:
+    run = scheduled(narrow_api, "task_chain", 1)
+    narrow_api.post(f"/runs/{run}/terminate")
+    begun = time.monotonic()
+    answer = narrow_api.get(f"/status/{run}", headers={"Prefer": "wait=20"})
+    assert time.monotonic() - begun < 10
+    assert answer.json()["state"] == "TERMINATED"
+    assert "Retry-After" not in answer.headers
+
+
+@pytest.mark.parametrize("prefer", ["wait", "wait=", "wait=-1", "wait=x", "wait=1.5", "await=9"])
+def test_a_preference_that_makes_no_sense_is_ignored(narrow_api: httpx.Client, prefer: str) -> None:
+    run = scheduled(narrow_api, "task_chain", 1)
+    answer = narrow_api.get(f"/status/{run}", headers={"Prefer": prefer})
+    assert answer.status_code == 200
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_more_streams_than_there_is_room_for_are_a_503_and_all_else_is_answered(
+    narrow: Service, narrow_api: httpx.Client
+) -> None:
+    run = accepted(narrow_api, "task_chain", 1)
+    with ExitStack() as open_streams:
+        for _ in range(2):
+            client = open_streams.enter_context(narrow.client())
+            stream = open_streams.enter_context(client.stream("GET", f"/runs/{run}/stream"))
+            assert stream.status_code == 200
+            assert stream.headers["Content-Type"] == "text/event-stream"
+        refused = narrow_api.get(f"/runs/{run}/stream")
+        assert problem(refused, 503)["title"] == "Too many streams"
+        assert int(refused.headers["Retry-After"]) >= 1
+        begun = time.monotonic()
+        polled = narrow_api.get(f"/status/{run}", headers={"Prefer": "wait=20"})
+        assert time.monotonic() - begun < 10
+        assert polled.status_code == 200
+        assert "Preference-Applied" not in polled.headers
+
+
+def test_a_stream_that_was_left_makes_room_for_another(
+    narrow: Service, narrow_api: httpx.Client
+) -> None:
+    run = scheduled(narrow_api, "task_chain", 1)
+    for _ in range(6):
+        with narrow.client() as client, client.stream("GET", f"/runs/{run}/stream") as stream:
+            assert stream.status_code in {200, 503}
+    narrow_api.post(f"/runs/{run}/terminate")
+    answer = narrow_api.get(f"/runs/{run}/stream")
+    assert answer.status_code in {200, 503}
+
+
+def test_the_service_ends_in_order_although_somebody_waits(
+    database: Database, tmp_path: Path
+) -> None:
+    service = Service(database, tmp_path / "status-api.log", {"HOLDFAST_WORKERS": "1"})
+    service.start()
+    with service.client() as api:
+        run = scheduled(api, "task_chain", 1)
+        with api.stream("GET", f"/runs/{run}/stream") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: status"
+            begun = time.monotonic()
+            assert service.stop() == 0
+            assert time.monotonic() - begun < 20
