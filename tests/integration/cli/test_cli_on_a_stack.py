@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -296,3 +299,36 @@ def test_command_is_completed_with_what_the_server_knows(cli: Cli, stack: Stack)
         return done.stdout.split()
 
     eventually("the run to be offered", lambda: run in completed(), seconds=30)
+
+
+def test_consoles_address_signs_a_browser_in_once(cli: Cli) -> None:
+    address = cli("console", "--no-open", "-o", "json", role="viewer").document["console"]
+
+    with httpx.Client(trust_env=False) as browser:
+        first, second = browser.get(address), browser.get(address)
+
+    assert first.status_code == 200
+    assert "holdfast_console" in first.headers["set-cookie"]
+    assert second.status_code == 403
+
+
+@pytest.mark.parametrize("command", ["watch", "wait"])
+def test_command_that_waits_outlives_a_killed_api(cli: Cli, stack: Stack, command: str) -> None:
+    run = new_id()
+    start = ("wf", "run", "task_chain", "--input", "1", "--instance-id", run, "--start-at", "5s")
+    if command == "watch":
+        assert cli(*start).code == 0
+        waiting: tuple[str, ...] = ("wf", "watch", run)
+    else:
+        waiting = (*start, "--wait")
+    program = [sys.executable, "-m", "holdfast_cli", "--stack", stack.name, *waiting]
+
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        # Its first words: from now on it waits.
+        said = process.stdout.readline()
+        stack.kill("status-api")
+        rest, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 0, said + rest
+    assert b"COMPLETED" in rest
