@@ -92,9 +92,7 @@ def _view(console: Console, instance_id: str) -> Shown:
     run = looked.run
     now = datetime.now(UTC)
     settled = run.state.terminal and (run.finished_at is None or now - run.finished_at > _SETTLING)
-    known = facts.facts_of(
-        console.engine, console.orchestrator, run, console.settings.orchestrator_app_id
-    )
+    known = facts.facts_of(console.engine, console.orchestrator, run, console.settings)
     history = _history(console, run, known)
     attempts, effects = facts.timeline_of(console.engine, run.instance_id)
     until = run.finished_at if run.finished_at is not None else now
