@@ -7,7 +7,7 @@
 # Variables (make demo SEED=7 …):
 #   SEED=n        make demo: the seed of its workload and its faults
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
-#   ARGS="…"      make unit, integration, test: more arguments for pytest
+#   ARGS="…"      make unit, integration, browser, test: more arguments for pytest
 #                 make demo, up, down, status: more arguments for the command
 #   UPGRADE=1     make lock: take newer versions too
 #   PYTHON=p      the Python that makes .venv; by default the first of 3.11 to 3.14
@@ -76,9 +76,13 @@ unit: setup ## run the unit tests: no stack, no network, about a minute
 integration: tools ## run the integration tests: on a real stack of their own, minutes
 	@$(PY) -m pytest tests/integration $(ARGS)
 
+.PHONY: browser
+browser: tools ## run the console's tests: a real Chromium on a real stack, two minutes
+	@$(PY) -m pytest tests/browser $(ARGS)
+
 .PHONY: test
-test: lint types tools ## run every check: lint, types, unit and integration tests
-	@$(PY) -m pytest tests/unit tests/integration $(ARGS)
+test: lint types tools ## run every check: lint, types, unit, integration and browser tests
+	@$(PY) -m pytest tests/unit tests/integration tests/browser $(ARGS)
 
 .PHONY: demo
 demo: setup ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html

@@ -1,4 +1,4 @@
-"""A real stack for the integration tests: one per pytest process, taken down at its end."""
+"""A real stack for the tests that need one: one per pytest process, taken down at its end."""
 
 from __future__ import annotations
 
