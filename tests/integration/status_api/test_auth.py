@@ -285,6 +285,22 @@ def test_a_repeated_request_is_in_the_log_each_time(service: Service, rows: Engi
     assert 409 in [entry[3] for entry in audited(rows, "")]
 
 
+def test_what_is_done_to_many_runs_is_in_the_log_for_each(service: Service, rows: Engine) -> None:
+    prefix = f"many-{uuid.uuid4().hex[:8]}"
+    with service.client("operator") as api:
+        for number in range(3):
+            query = {"instance_id": f"{prefix}-{number}"}
+            assert api.post("/workflows/book_trip", params=query, json=TRIP).status_code == 202
+        rehearsal = api.post("/bulk/suspend", params={"q": prefix}, json={}).json()
+        assert rehearsal["count"] == 3
+        token = {"token": rehearsal["token"]}
+        problem(api.post("/bulk/purge", params={"q": prefix}, json=token), 403)
+        assert api.post("/bulk/suspend", params={"q": prefix}, json=token).status_code == 202
+    for number in range(3):
+        (entry,) = audited(rows, f"suspend/{prefix}-{number}")
+        assert entry[:4] == ("operator", "operator", "bulk", 202)
+
+
 def test_a_change_whose_entry_cannot_be_written_is_not_made(
     service: Service, rows: Engine, lone_api: httpx.Client
 ) -> None:
@@ -449,7 +465,11 @@ def test_a_token_that_is_too_long_is_not_even_read(guarded: Service, issuer: Tes
     assert whoami(guarded, issuer.wrong_tokens()["too long"]).status_code == 431
 
 
-def test_the_issuer_was_asked_for_its_keys_once_or_twice(guarded: Service, site: Site) -> None:
+def test_the_issuer_is_asked_for_its_keys_once_or_twice(
+    guarded: Service, issuer: TestIssuer, site: Site
+) -> None:
+    for key_id in ("rsa", "unknown", "rsa", "unknown-2"):
+        whoami(guarded, issuer.token(key_id=key_id))
     assert {request.path for request in site.requests} == {"/keys"}
     assert 1 <= len(site.requests) <= 2
 

@@ -14,6 +14,7 @@ from holdfast_contracts.catalogue import WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import operations
+from holdfast_status_api.auth import audit
 from holdfast_status_api.listing import Filters, count
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import bulk_tokens, runs
@@ -103,11 +104,13 @@ def perform(engine: Engine, action: str, filters: Filters, token: str) -> Outcom
         ).all()
     outcome = Outcome([], [])
     for instance_id, workflow in found:
+        audit.about(f"{action}/{instance_id}")
         try:
             _apply(engine, action, instance_id, workflow)
             outcome.accepted.append(instance_id)
         except Problem as problem:
             outcome.refused.append((instance_id, str(problem)))
+    audit.about(action)
     return outcome
 
 

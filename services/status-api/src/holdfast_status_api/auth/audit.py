@@ -47,6 +47,12 @@ def begin(action: str, values: Mapping[str, Any]) -> None:
     g.audit_target = "/".join(str(value) for value in values.values())
 
 
+def about(target: str) -> None:
+    """Say what the entries from here on are about, where one request changes many things."""
+    if _is_open():
+        g.audit_target = target
+
+
 def record(connection: Connection, status: HTTPStatus, target: str | None = None) -> None:
     """Write the request's entry in the transaction that makes its change, once.
 
