@@ -41,7 +41,19 @@ _TAIL_LINES = 15
 #: supervisord's names for: there is a process, and it has lasted some seconds, or not yet.
 _LIVE_STATES = {"RUNNING", "STARTING"}
 #: What the processes take over from the caller; a proxy, for one, must not get between them.
-_INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "XDG_CACHE_HOME")
+_INHERITED = (
+    "HOME",
+    "LANG",
+    "PATH",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "LD_LIBRARY_PATH",
+    "XDG_CACHE_HOME",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_BSP_SCHEDULE_DELAY",
+)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ import logging
 import sys
 
 import structlog
+from flask import Flask, request
+
+from holdfast_servicekit import tracing
 
 
 def configure_logging(service: str, level: str) -> logging.Handler:
@@ -20,6 +23,7 @@ def configure_logging(service: str, level: str) -> logging.Handler:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_service(service),
+        _add_trace,
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
@@ -43,6 +47,27 @@ def configure_logging(service: str, level: str) -> logging.Handler:
     root.setLevel(level)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     return handler
+
+
+def bind_requests(app: Flask) -> None:
+    """Let every record that is made for a request about a run carry the run's instance ID."""
+
+    @app.before_request
+    def bind() -> None:
+        # Threads serve one request after the other.
+        structlog.contextvars.clear_contextvars()
+        instance_id = (request.view_args or {}).get("instance_id")
+        if instance_id is not None:
+            structlog.contextvars.bind_contextvars(instance_id=instance_id)
+
+
+def _add_trace(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    trace_id = tracing.trace_id()
+    if trace_id is not None:
+        event["trace_id"] = trace_id
+    return event
 
 
 def _add_service(service: str) -> structlog.typing.Processor:

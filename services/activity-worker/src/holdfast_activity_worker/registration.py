@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dapr.ext.workflow import WorkflowActivityContext, WorkflowRuntime
+from structlog.contextvars import bound_contextvars
 
 from holdfast_activity_worker.ledger import Ledger
 from holdfast_activity_worker.work import Implementation
@@ -28,7 +29,8 @@ def as_engine_activity(ledger: Ledger, implementation: Implementation[Any, Any])
             raise PermanentError(
                 f"{activity.name} was given no {activity.input.__name__}: {error}"
             ) from error
-        result: dict[str, Any] = ledger.run(implementation, command).model_dump(mode="json")
+        with bound_contextvars(instance_id=command.instance, key=command.key):
+            result: dict[str, Any] = ledger.run(implementation, command).model_dump(mode="json")
         return result
 
     run.__name__ = activity.name

@@ -7,6 +7,7 @@ from flask import Flask
 
 from holdfast_orchestrator.app import create_app
 from holdfast_orchestrator.settings import OrchestratorSettings
+from holdfast_servicekit import tracing
 from holdfast_servicekit.gunicorn_conf import serve as serve_app
 from holdfast_servicekit.logs import configure_logging
 from holdfast_servicekit.runtime import SupervisedRuntime
@@ -26,16 +27,21 @@ def serve() -> None:
     configure_logging("orchestrator", settings.log_level)
 
     def factory() -> Flask:
+        tracing.start(settings.app_id)
         app, runtime = create_app(settings)
         app.extensions[SupervisedRuntime.__name__] = runtime
         return app
+
+    def stopped(app: Flask) -> None:
+        app.extensions[SupervisedRuntime.__name__].stop()
+        tracing.stop()
 
     # One process: the engine hands work to one stream, and the runtime lives in it.
     serve_app(
         factory,
         settings,
         started=lambda app: app.extensions[SupervisedRuntime.__name__].start(),
-        stopped=lambda app: app.extensions[SupervisedRuntime.__name__].stop(),
+        stopped=stopped,
     )
 
 

@@ -60,7 +60,7 @@ class EngineGateway:
         if existing is not None:
             raise InstanceExistsError(existing)
         _ask(
-            lambda: self._client.schedule_new_workflow(
+            lambda: self._raw.schedule_new_orchestration(
                 workflow, input=payload, instance_id=instance_id, start_at=start_at
             )
         )

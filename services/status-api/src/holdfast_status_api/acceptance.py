@@ -12,6 +12,7 @@ from sqlalchemy import Engine, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from holdfast_contracts.core import Workflow
+from holdfast_servicekit import tracing
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
 from holdfast_status_api.auth import audit
@@ -78,6 +79,7 @@ def accept_run(
                 deadline=terms.deadline,
                 rerun_of=terms.rerun_of,
                 rerun_event=terms.rerun_event,
+                traceparent=tracing.traceparent(),
             )
             .on_conflict_do_nothing()
             .returning(requests.c.accepted_at)

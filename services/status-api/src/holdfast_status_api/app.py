@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_openapi3.openapi import OpenAPI
 from sqlalchemy import Engine
 
-from holdfast_servicekit import health, metrics, problems
+from holdfast_servicekit import health, logs, metrics, problems, tracing
 from holdfast_status_api import bodies, database, document, parameters, traffic
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth import guard
@@ -47,6 +47,8 @@ def create_app(
         validation_error_model=ProblemAnswer,
         static_folder=None,
     )
+    logs.bind_requests(app)
+    tracing.instrument(app)
     problems.register(app)
     database.register_unavailable(app)
     traffic.measure(app)

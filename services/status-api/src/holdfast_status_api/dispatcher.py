@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
+from holdfast_servicekit import tracing
 from holdfast_status_api.orchestrator import (
     FinishedError,
     Orchestrator,
@@ -131,8 +132,18 @@ class Dispatcher:
         return bool(claims)
 
     def _send(self, claim: Claim) -> None:
+        row = claim.row._mapping  # noqa: SLF001 - the row's public name for it
+        instance_id = row["instance_id"]
         try:
-            outcome = self._attempt(claim)
+            with (
+                structlog.contextvars.bound_contextvars(instance_id=instance_id),
+                tracing.continued(
+                    row.get("traceparent"),
+                    f"dispatch {self._outbox.name}",
+                    **{"holdfast.instance_id": instance_id},
+                ),
+            ):
+                outcome = self._attempt(claim)
             _ATTEMPTS.labels(self._outbox.name, outcome).inc()
         except SQLAlchemyError as error:
             _log.warning("an attempt is not on record", id=claim.id, error=str(error))

@@ -13,6 +13,7 @@ import httpx
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from holdfast_servicekit import tracing
 from holdfast_servicekit.problems import MEDIA_TYPE as PROBLEM
 from holdfast_status_api.settings import Settings
 
@@ -75,6 +76,8 @@ class Orchestrator:
             headers={_TOKEN_HEADER: settings.dapr_api_token} if settings.dapr_api_token else {},
             timeout=httpx.Timeout(_WRITE_SECONDS, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+            # The one whom the run belongs to sees in one trace what became of the request.
+            event_hooks={"request": [lambda request: tracing.hand_on(request.headers)]},
             trust_env=False,  # the sidecar is on this host, whatever proxies there are
         )
         self._outage = _Outage()

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Row
 from holdfast_contracts.agreements import event_lock
 from holdfast_contracts.core import CANCEL, RESUME, SUSPEND, Event
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
+from holdfast_servicekit import tracing
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
 from holdfast_status_api.acceptance import key_reused
@@ -134,6 +135,7 @@ def _insert(
             data=data,
             idempotency_key=idempotency_key,
             payload_hash=documents.fingerprint(event.name, data),
+            traceparent=tracing.traceparent(),
         )
         .returning(events.c.event_id, events.c.accepted_at)
     ).one()

@@ -47,6 +47,8 @@ requests = Table(
     Column("next_attempt_at", _Time, nullable=False),
     Column("claimed_by", Text),
     Column("last_error", Text),
+    #: The W3C trace context of whoever asked.
+    Column("traceparent", Text),
     schema="status",
 )
 
@@ -93,6 +95,7 @@ events = Table(
     Column("next_attempt_at", _Time, nullable=False),
     Column("claimed_by", Text),
     Column("last_error", Text),
+    Column("traceparent", Text),
     schema="status",
 )
 

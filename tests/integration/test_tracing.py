@@ -1,0 +1,106 @@
+"""One trace from the caller's request to the last activity, on a real stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import httpx
+import pytest
+from sqlalchemy import create_engine, text
+
+from holdfast_local.identity import SERVICES
+from holdfast_local.stack import Stack
+from tests.support.otlp import Receiver, Span, running_receiver
+from tests.support.runs import wait_for_end
+from tests.support.waiting import eventually
+
+_TRACE = "0af7651916cd43dd8448eb211c80319c"
+_CALLER = "b7ad6b7169203331"
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def traced(stack_name: str, receiver: Receiver) -> Iterator[Stack]:
+    """A stack whose services and sidecars send their spans to the receiver."""
+    stack = Stack(f"{stack_name}-traced")
+    stack.delete()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in receiver.environment.items():
+            patch.setenv(name, value)
+        stack.up()
+    try:
+        yield stack
+    finally:
+        stack.delete()
+
+
+def test_a_run_is_one_trace(traced: Stack, receiver: Receiver) -> None:
+    with httpx.Client(
+        base_url=traced.api_url, auth=traced.auth(), timeout=30, trust_env=False
+    ) as api:
+        answer = api.post(
+            "/workflows/task_chain",
+            params={"instance_id": "traced"},
+            json=3,
+            headers={"traceparent": f"00-{_TRACE}-{_CALLER}-01"},
+        )
+        assert answer.status_code == 202, answer.text
+        assert wait_for_end(api, "traced")["state"] == "COMPLETED"
+
+    def ours() -> list[Span]:
+        return [span for span in receiver.spans() if span.trace_id == _TRACE]
+
+    wanted = {
+        ("status-api", "POST /workflows/<name>"),
+        ("status-api", "dispatch starts"),
+        ("orchestrator", "POST /instances"),
+        # The sidecar's word on the workflow: a span for the run, however often it was replayed.
+        ("orchestrator", "create_orchestration||task_chain"),
+        ("orchestrator", "orchestration||task_chain"),
+        ("activity-worker", "activity: step1"),
+        ("activity-worker", "activity: step2"),
+        ("activity-worker", "activity: step3"),
+    }
+
+    def seen() -> set[tuple[str, str]]:
+        return {
+            (service, span.name)
+            for span in ours()
+            for service in SERVICES
+            if span.service.startswith(service)  # the app ID of a stack names the stack, too
+        }
+
+    def missing() -> set[tuple[str, str]]:
+        left = wanted - seen()
+        assert not left, f"{left} of {receiver.spans()}"
+        return wanted
+
+    eventually("every part is in the trace", missing)
+    eventually(
+        "the engine is in the trace", lambda: any("task_chain" in name for _, name in seen())
+    )
+    by_name = {span.name: span for span in ours()}
+    request = by_name["POST /workflows/<name>"]
+    dispatch = by_name["dispatch starts"]
+    assert request.parent_id == _CALLER
+    assert dispatch.parent_id == request.span_id
+    # Every span hangs on another one of the trace, and replays make none twice.
+    known = {span.span_id for span in ours()} | {_CALLER}
+    assert {span.parent_id for span in ours()} <= known
+    steps = [span.name for span in ours() if span.name.startswith("activity: ")]
+    assert sorted(steps) == ["activity: step1", "activity: step2", "activity: step3"]
+
+
+def test_the_trace_is_kept_with_the_request(traced: Stack) -> None:
+    engine = create_engine(traced.database_url)
+    with engine.connect() as connection:
+        kept = connection.scalar(
+            text("SELECT traceparent FROM status.requests WHERE instance_id = 'traced'")
+        )
+    engine.dispose()
+    assert kept is not None
+    assert kept.split("-")[1] == _TRACE
