@@ -223,6 +223,16 @@ def test_8_a_finished_child_that_is_reset_and_runs_again_does_nothing_twice(
     assert steps(db, run) == before
 
 
+def test_9_a_run_goes_on_although_its_sidecar_deadlocks_when_the_orchestrator_is_killed(
+    stack: Stack, api: httpx.Client, db: Engine
+) -> None:
+    run = start(api, "batch_processing", 300)
+    eventually("the batch is in the middle", lambda: len(steps(db, run)) > 50, seconds=60)
+    assert stack.kill("orchestrator")
+    assert wait_for_end(api, run, seconds=60)["output"]["count"] == 300
+    stack.wait_until_ready()
+
+
 def steps(db: Engine, run: str) -> list[str]:
     """The effects of a run, in the order in which they were committed."""
     query = "SELECT step FROM work.effects WHERE instance = :run AND kind = 'effect' ORDER BY seq"

@@ -30,8 +30,9 @@ CHECK_INTERVAL_SECONDS = 0.5
 CUT_OFF_SECONDS = 1.0
 #: How long the process goes on without any working runtime although the sidecar answers.
 GIVE_UP_SECONDS = 60.0
-#: How long the engine may leave an open stream uncounted. It has taken 13 s and recovered.
-UNCOUNTED_SECONDS = 20.0
+#: How long the engine may leave an open stream uncounted. It takes milliseconds when it is well,
+#: with placement away, too; a restart of the sidecar takes two seconds.
+UNCOUNTED_SECONDS = 4.0
 #: How often a stream that was counted is looked at again.
 RECOUNT_SECONDS = 5.0
 #: A process frozen for 30 s must not be called dead before it wakes.
