@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -285,6 +286,33 @@ def test_suspended_runs_are_resumed_by_one_request(api: httpx.Client) -> None:
         assert done.json() == {"action": action, "count": 3, "accepted": 3, "refused": []}
         for run in runs:
             wait_for_state(api, run, state)
+
+
+def test_two_processes_share_the_outbox_and_bring_each_start_and_event_once(
+    stack: Stack, api: httpx.Client, db: Engine
+) -> None:
+    runs = [accepted(api, "request_escalation", ORDER) for _ in range(8)]
+    for _ in range(2):
+        for action in ("suspend", "resume"):
+            for run in runs:
+                do(api, run, action)
+
+    def delivered(run: str) -> bool:
+        events = api.get(f"/runs/{run}/events").json()["events"]
+        return [event["state"] for event in events] == ["delivered"] * 4
+
+    for run in runs:
+        eventually("all events are there", partial(delivered, run), seconds=30)
+        history = api.get(f"/runs/{run}/history").json()["events"]
+        kinds = [event["type"] for event in history]
+        assert kinds.count("EVENT_RAISED") == 4
+        assert kinds.count("EXECUTION_STARTED") == 1
+        raised = [event["name"] for event in history if event["type"] == "EVENT_RAISED"]
+        assert raised == ["suspend", "resume"] * 2
+        do(api, run, "terminate")
+    with db.connect() as connection:
+        query = "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE usename = 'holdfast_status'"
+        assert (connection.scalar(text(query)) or 0) >= 2
 
 
 def engine_reads(api: httpx.Client) -> float:

@@ -1,0 +1,219 @@
+"""Write the examples of docs/api.md: every route, asked of a running local stack.
+
+.venv/bin/python -m holdfast_local up --name examples
+.venv/bin/python tools/api_examples.py examples
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from holdfast_local.stack import Stack
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
+MARK = "<!-- From here on written by tools/api_examples.py -->\n"
+SHOWN_HEADERS = ("Location", "Retry-After", "ETag", "Preference-Applied")
+#: A page of examples is read, not parsed: lists end after this many members.
+SHOWN_MEMBERS = 2
+SHOWN_LETTERS = 160
+TRIP = {
+    "traveller": "Ada",
+    "flight": "AMS-JFK",
+    "hotel": "Harbour Hotel",
+    "car": "compact",
+}
+
+
+class Examples:
+    """Requests to a stack, and what came of them, as Markdown."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._client = httpx.Client(
+            base_url=stack.api_url, auth=stack.auth(), timeout=60, trust_env=False
+        )
+        self.text: list[str] = []
+        self.suffix = uuid.uuid4().hex[:4]
+
+    def head(self, title: str) -> None:
+        """Begin a section."""
+        self.text.append(f"\n## {title}\n")
+
+    def show(self, route: str, method: str, path: str, **options: Any) -> Any:
+        """Ask, and show request and answer under the route's name."""
+        answer = self._client.request(method, path, **options)
+        self.text.append(
+            f"\n### `{route}`\n\n```http\n{_request(answer)}\n\n{_answer(answer)}\n```\n"
+        )
+        is_json = answer.headers.get("Content-Type", "").endswith("json")
+        return answer.json() if is_json else answer.text
+
+    def quietly(self, method: str, path: str, **options: Any) -> Any:
+        """Ask, and show nothing."""
+        answer = self._client.request(method, path, **options)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def until(self, run: str, *states: str) -> None:
+        """Wait until a run is in one of these states."""
+        patiently = retry(
+            retry=retry_if_result(lambda state: state not in states),
+            wait=wait_fixed(0.1),
+            stop=stop_after_delay(60),
+        )
+        patiently(lambda: self.quietly("GET", f"/status/{run}")["state"])()
+
+
+def main(stack: str) -> None:
+    """Write the page anew from what the stack answers."""
+    examples = Examples(Stack(stack))
+    _starting(examples)
+    _looking(examples)
+    _acting(examples)
+    _many(examples)
+    _administering(examples)
+    head = PAGE.read_text("utf-8").partition(MARK)[0]
+    PAGE.write_text(head + MARK + "".join(examples.text), "utf-8")
+
+
+def _starting(ask: Examples) -> None:
+    ask.head("Start")
+    ask.show("GET /workflows", "GET", "/workflows")
+    name = {"instance_id": f"chain-{ask.suffix}"}
+    ask.show("POST /workflows/{name}", "POST", "/workflows/task_chain", params=name, json=3)
+    ask.until(f"chain-{ask.suffix}", "COMPLETED")
+    order = {"instance_id": f"order-{ask.suffix}"}
+    ask.quietly("POST", "/workflows/request_escalation", params=order, json={"amount": 5000})
+    ask.until(f"order-{ask.suffix}", "RUNNING")
+    legs = "origin,destination\nAMS,JFK\nJFK,LHR\n"
+    ask.show(
+        "POST /batches",
+        "POST",
+        "/batches",
+        params={"batch_id": f"legs-{ask.suffix}"},
+        content=legs,
+        headers={"Content-Type": "text/csv"},
+    )
+
+
+def _looking(ask: Examples) -> None:
+    chain, order = f"chain-{ask.suffix}", f"order-{ask.suffix}"
+    ask.head("Look")
+    waits = {"Prefer": "wait=1"}
+    ask.show("GET /status/{instance_id}", "GET", f"/status/{order}", headers=waits)
+    ask.show("GET /runs", "GET", "/runs", params={"workflow": "task_chain", "limit": 1})
+    ask.show("GET /runs/{instance_id}/history", "GET", f"/runs/{order}/history")
+    ask.show("GET /runs/{instance_id}/timeline", "GET", f"/runs/{chain}/timeline")
+    ask.show("GET /runs/{instance_id}/why", "GET", f"/runs/{order}/why")
+    ask.show("GET /runs/{instance_id}/stream", "GET", f"/runs/{chain}/stream")
+
+
+def _acting(ask: Examples) -> None:
+    chain, order, trip = (f"{kind}-{ask.suffix}" for kind in ("chain", "order", "trip"))
+    ask.head("Act")
+    post, run = "POST", "/runs/{instance_id}"
+    ask.show(f"{post} {run}/suspend", post, f"/runs/{order}/suspend", json={"reason": "audit"})
+    ask.until(order, "SUSPENDED")
+    ask.show(f"{post} {run}/resume", post, f"/runs/{order}/resume")
+    approval = {"approved": True, "comment": "within budget"}
+    events = f"/runs/{order}/events"
+    ask.show(f"{post} {run}/events/{{event}}", post, f"{events}/human_approval", json=approval)
+    ask.until(order, "COMPLETED")
+    ask.show(f"GET {run}/events", "GET", events)
+    tomorrow = {"start_at": _hence(days=1), "instance_id": trip}
+    ask.quietly(post, "/workflows/book_trip", params=tomorrow, json=TRIP)
+    ask.show(f"{post} {run}/cancel", post, f"/runs/{trip}/cancel", json={"reason": "rain"})
+    later = {"instance_id": f"late-{ask.suffix}", "deadline": _hence(days=2)}
+    ask.quietly(post, "/workflows/request_escalation", params=later, json={"amount": 5000})
+    ask.show(f"{post} {run}/terminate", post, f"/runs/late-{ask.suffix}/terminate")
+    second = next(
+        event["event_id"]
+        for event in ask.quietly("GET", f"/runs/{chain}/history")["events"]
+        if event["name"] == "step2"
+    )
+    again = {"from_event": second, "instance_id": f"again-{ask.suffix}"}
+    ask.show(f"{post} {run}/rerun", post, f"/runs/{chain}/rerun", json=again)
+    ask.show(f"DELETE {run}", "DELETE", f"/runs/{trip}")
+
+
+def _many(ask: Examples) -> None:
+    ask.head("Act on many")
+    for number in range(2):
+        names = {"instance_id": f"nightly-{ask.suffix}-{number}", "start_at": _hence(days=1)}
+        ask.quietly("POST", "/workflows/task_chain", params=names, json=1)
+    chosen = {"q": f"nightly-{ask.suffix}"}
+    dry = ask.show("POST /bulk/{action}", "POST", "/bulk/terminate", params=chosen)
+    token = {"token": dry["token"]}
+    ask.show(
+        "POST /bulk/{action}, with the token", "POST", "/bulk/terminate", params=chosen, json=token
+    )
+
+
+def _administering(ask: Examples) -> None:
+    ask.head("Administer")
+    ask.show("GET /whoami", "GET", "/whoami")
+    hook = {"url": "http://127.0.0.1:9/hook", "types": ["dev.holdfast.run.failed"]}
+    made = ask.show("POST /webhooks", "POST", "/webhooks", json=hook)
+    ask.show("GET /webhooks", "GET", "/webhooks")
+    webhook = next((made[name] for name in ("webhook_id", "id") if name in made), "")
+    letters = f"/webhooks/{webhook}/dead-letters"
+    ask.show("GET /webhooks/{webhook_id}/dead-letters", "GET", letters)
+    ask.show("POST /webhooks/{webhook_id}/dead-letters/redeliver", "POST", f"{letters}/redeliver")
+    ask.show("DELETE /webhooks/{webhook_id}", "DELETE", f"/webhooks/{webhook}")
+    ask.show("GET /audit", "GET", "/audit", params={"limit": 2})
+
+
+def _hence(**duration: float) -> str:
+    moment = datetime.now(UTC) + timedelta(**duration)
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def _request(answer: httpx.Response) -> str:
+    request = answer.request
+    lines = [f"{request.method} {request.url.raw_path.decode()}", "Authorization: Bearer …"]
+    if "Prefer" in request.headers:
+        lines.append(f"Prefer: {request.headers['Prefer']}")
+    if request.content:
+        lines += [f"Content-Type: {request.headers['Content-Type']}", "", request.content.decode()]
+    return "\n".join(lines).rstrip()
+
+
+def _answer(answer: httpx.Response) -> str:
+    lines = [f"{answer.status_code} {answer.reason_phrase}"]
+    lines += [f"{name}: {answer.headers[name]}" for name in SHOWN_HEADERS if name in answer.headers]
+    if answer.headers.get("Content-Type", "").endswith("json"):
+        body = json.dumps(_shortened(answer.json()), indent=2, ensure_ascii=False)
+    else:
+        body = "\n".join(line[:SHOWN_LETTERS] for line in answer.text.splitlines())
+    return "\n".join([*lines, "", body]).rstrip()
+
+
+def _shortened(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, list):
+        shown = [_shortened(item, depth + 1) for item in value[:SHOWN_MEMBERS]]
+        return [*shown, "…"] if len(value) > SHOWN_MEMBERS else shown
+    if isinstance(value, dict):
+        return dict(_members(value, depth))
+    return value
+
+
+def _members(value: dict[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
+    for name, member in value.items():
+        if name.endswith("_schema") or (name == "links" and depth):
+            yield name, "…"
+        elif name in {"token", "secret"}:
+            yield name, f"{str(member)[:6]}…"
+        else:
+            yield name, _shortened(member, depth + 1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
