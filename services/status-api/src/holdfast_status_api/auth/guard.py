@@ -57,7 +57,11 @@ def install(
             if rule is not None and rule.session
             else _identified(authenticator)
         )
-        g.budget = rates.take(g.caller.subject, request.method)
+        try:
+            g.budget = rates.take(g.caller.subject, request.method)
+        except Problem:
+            _REFUSED.labels("rate").inc()
+            raise
         # Without a rule of the map it is to be a 404 or a 405; OPTIONS only tells the methods.
         if url_rule is not None and request.method != "OPTIONS":
             _authorise(g.caller, rule)
