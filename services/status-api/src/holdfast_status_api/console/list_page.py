@@ -49,7 +49,13 @@ class Query:
             live=request.args.get("live") != "off",
         )
         unknown = [state for state in query.states if state not in set(State)]
-        if query.age not in _AGES or unknown or len(query.text) > _LONGEST_TEXT:
+        names = query.workflow + query.text
+        if (
+            query.age not in _AGES
+            or unknown
+            or max(len(query.workflow), len(query.text)) > _LONGEST_TEXT
+            or not names.isprintable()
+        ):
             raise Problem(HTTPStatus.BAD_REQUEST, "There is no such filter", "Begin with the list.")
         return query
 
@@ -60,7 +66,7 @@ class Query:
             workflow=self.workflow or None,
             states=tuple(State(state) for state in self.states),
             since=None if age is None else datetime.now(UTC) - age,
-            text=self.text.replace("\0", "") or None,
+            text=self.text or None,
         )
 
     def address(self, **changes: str) -> str:
