@@ -27,7 +27,7 @@ def outbox(quiet_database: Database) -> Iterator[Engine]:
     """Give the API's own view of a database in which nothing waits."""
     owner = create_engine(quiet_database.url("postgres"))
     with owner.begin() as connection:
-        connection.execute(text("TRUNCATE status.events, status.runs, status.requests"))
+        connection.execute(text("TRUNCATE status.events, status.runs, status.requests CASCADE"))
     owner.dispose()
     engine = create_engine(quiet_database.url("status"))
     yield engine
