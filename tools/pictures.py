@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+import psycopg
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -38,6 +39,7 @@ ARGUMENTS = (
 #: Banner, figures and the kill timeline; the tables below them are for the page itself.
 CERTIFICATE_SIZE = (1300, 1250)
 CONSOLE_SIZE = (1280, 900)
+RUN_HEIGHT = 1320
 SECONDS = 60
 ENDED = {"COMPLETED", "FAILED", "TERMINATED", "CANCELLED"}
 TRIP = {"traveller": "Ada", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
@@ -101,16 +103,22 @@ def _runs(stack: Stack, api: httpx.Client) -> None:
     for _, run, _ in RUNS:
         if run != "order-large":
             _wait(api, run, ENDED)
-    # Many items, so that the kill finds some of them half done.
-    _start(api, "batch_processing", HIT, 60)
-    attempts: list[Any] = []
+    _hit(stack, api)
 
-    def under_way() -> bool:
-        attempts[:] = api.get(f"/runs/{HIT}/timeline").json()["attempts"]
-        return any(attempt["outcome"] is None for attempt in attempts)
 
-    _until(under_way)
-    stack.kill("activity-worker")
+def _hit(stack: Stack, api: httpx.Client) -> None:
+    """Kill the worker while it stands before the commits of a batch's items."""
+
+    def known(what: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = api.get(f"/runs/{HIT}/timeline").json()[what]
+        return found
+
+    _start(api, "batch_processing", HIT, 12)
+    _until(lambda: known("effects"))
+    with psycopg.connect(stack.database_url.replace("+psycopg", "")) as database:
+        database.execute("LOCK TABLE work.effects IN SHARE MODE")
+        _until(lambda: any(attempt["outcome"] is None for attempt in known("attempts")))
+        stack.kill("activity-worker")
     _wait(api, HIT, ENDED)
 
 
@@ -140,7 +148,10 @@ def _pages(browser: Browser, stack: Stack, scheme: Literal["light", "dark"]) -> 
     page.wait_for_url("**/console/runs")
     expect(page.locator("#list tbody tr")).to_have_count(len(RUNS) + 1)
     _draw(page, f"console-list{suffix}")
-    page.goto(f"{stack.api_url}/console/runs/{HIT}?live=off")
+    page.set_viewport_size({"width": CONSOLE_SIZE[0], "height": RUN_HEIGHT})
+    page.goto(f"{stack.api_url}/console/runs/{HIT}")
+    # A run that ended a moment ago is still looked at.
+    _until(lambda: page.reload() and not page.get_by_text("Pause updates").count())
     _draw(page, f"console-run{suffix}")
 
 

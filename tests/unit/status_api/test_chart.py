@@ -69,7 +69,11 @@ def test_run_of_many_steps_has_a_lane_for_each_step_and_process() -> None:
     drawn = chart.draw(attempts, [], until=at(30), over=True)
 
     assert drawn is not None
-    assert [lane.label for lane in drawn.lanes] == ["item on worker/0", "item on worker/1"]
+    assert [lane.label for lane in drawn.lanes] == ["item", "item"]
+    assert [lane.note for lane in drawn.lanes] == [
+        "100 attempts on worker/0",
+        "100 attempts on worker/1",
+    ]
     assert all(len(lane.bars) < 20 for lane in drawn.lanes)
 
 

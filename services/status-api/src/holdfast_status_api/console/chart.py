@@ -133,13 +133,14 @@ def draw(
     for effect in effects:
         done.setdefault(effect.key, []).append(effect)
     dense = len(by_key) > MOST_LANES
-    groups: dict[str, list[Attempt]] = {}
+    groups: dict[tuple[str, str], list[Attempt]] = {}
     for attempt in attempts:
-        name = f"{_step(attempt.key)} on {attempt.pod}" if dense else attempt.key
-        groups.setdefault(name, []).append(attempt)
+        place = (_step(attempt.key), attempt.pod) if dense else (attempt.key, "")
+        groups.setdefault(place, []).append(attempt)
     lanes = []
-    for number, (name, members) in enumerate(groups.items()):
-        lane = Lane(name if dense else label(name), TOP + number * LANE, _note(members, cut))
+    for number, ((name, pod), members) in enumerate(groups.items()):
+        told = f"{_note(members, cut)}{f' on {pod}' if dense else ''}"
+        lane = Lane(name if dense else label(name), TOP + number * LANE, told)
         bars = _merged(members, scale, pods, cut, until) if dense else None
         lane.bars = bars or [_bar(a, scale, pods, cut, until) for a in members]
         if not dense:
