@@ -70,3 +70,15 @@ def test_every_operation_needs_a_token_and_says_how_it_is_refused(openapi: dict[
         for operation in methods.values():
             assert operation["security"] == [{"token": []}]
             assert set(operation["responses"]) >= {"401", "403", "429"}
+
+
+@pytest.mark.parametrize("path", sorted(document.WISHES))
+def test_an_action_says_what_its_body_may_hold_and_that_it_may_be_left_out(
+    openapi: dict[str, Any], path: str
+) -> None:
+    body = openapi["paths"][path]["post"]["requestBody"]
+    assert body["required"] is False
+    name = document.WISHES[path].__name__
+    assert body["content"]["application/json"]["schema"]["anyOf"] == [
+        {"$ref": f"#/components/schemas/{name}"}
+    ]

@@ -20,6 +20,7 @@ from holdfast_status_api import approvals
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth.permissions import rule_for
 from holdfast_status_api.webhooks.requests import Redelivery, Subscription
+from holdfast_status_api.wishes import Confirmation, Reason, Rerun
 
 INFO = Info(
     title="Holdfast status API",
@@ -27,6 +28,15 @@ INFO = Info(
     description="Start durable workflows, look at them, and send them events."
     " What is answered with 202 is stored before the answer.",
 )
+#: The bodies that operators may send with an action.
+WISHES: dict[str, type[BaseModel]] = {
+    **{
+        f"/runs/{{instance_id}}/{action}": Reason
+        for action in ("suspend", "resume", "cancel", "terminate")
+    },
+    "/runs/{instance_id}/rerun": Rerun,
+    "/bulk/{action}": Confirmation,
+}
 _REFERENCE = "#/components/schemas/{model}"
 #: Swagger UI's files come in a Python package: the page loads nothing from elsewhere.
 _SWAGGER = Path(str(files("flask_openapi3_swagger"))) / "templates" / "swagger"
@@ -59,6 +69,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
         approvals.body_of(event) for event in (*declared.values(), SUSPEND, RESUME)
     ]
     models: list[type[BaseModel]] = [*inputs, *data, ProblemAnswer, Subscription, Redelivery]
+    models += [Reason, Rerun, Confirmation]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_REFERENCE,
@@ -77,6 +88,9 @@ def build(app: OpenAPI) -> dict[str, Any]:
         **_body("application/json", _any_of([Redelivery])),
         "required": False,
     }
+    for path, wish in WISHES.items():
+        body = _body("application/json", _any_of([wish]))
+        paths[path]["post"]["requestBody"] = {**body, "required": False}
     _secure(document)
     return document
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from sqlalchemy import Engine
 
-from holdfast_contracts.core import RESUME, SUSPEND, Event, InstanceId
+from holdfast_contracts.core import RESUME, SUSPEND, Event
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import bodies, bulk, documents, operations
 from holdfast_status_api.acceptance import Terms, accept_run
@@ -32,6 +32,7 @@ from holdfast_status_api.pace import Pace
 from holdfast_status_api.parameters import ActionPath, FilterQuery, IdempotencyHeader, RunPath
 from holdfast_status_api.routes.runs import engine_away
 from holdfast_status_api.settings import Settings
+from holdfast_status_api.wishes import Confirmation, Reason, Rerun
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -43,36 +44,6 @@ _REFUSALS = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
-
-
-class Reason(BaseModel):
-    """Why; it is kept with the event."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[str, Field(max_length=500)] = ""
-
-
-class Rerun(BaseModel):
-    """How to run again."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    instance_id: InstanceId | None = Field(
-        default=None, description="The ID that the new run shall have; made up if it is not given."
-    )
-    from_event: Annotated[int, Field(ge=0, lt=2**32, strict=True)] | None = Field(
-        default=None,
-        description="The event_id of a TASK_SCHEDULED in the history, to keep what was before.",
-    )
-
-
-class Confirmation(BaseModel):
-    """The token of the dry run."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    token: Annotated[str, Field(max_length=200)] | None = None
 
 
 def api(
