@@ -7,7 +7,14 @@ from typing import Any
 
 from holdfast_contracts.batch_processing import BATCH_CHUNK, BATCH_PROCESSING
 from holdfast_contracts.book_trip import BOOK_TRIP
-from holdfast_contracts.core import CHECKPOINT, CLOSE_RUN, Activity, App, Workflow
+from holdfast_contracts.core import (
+    CHECKPOINT,
+    CLOSE_RUN,
+    PARENT_COMMITTED,
+    Activity,
+    App,
+    Workflow,
+)
 from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
 from holdfast_contracts.request_escalation import REQUEST_ESCALATION
 from holdfast_contracts.task_chain import TASK_CHAIN
@@ -30,7 +37,8 @@ PUBLIC_WORKFLOWS = {name: flow for name, flow in WORKFLOWS.items() if not flow.i
 ACTIVITIES: dict[str, Activity[Any, Any]] = {
     activity.name: activity
     for activity in chain(
-        *(workflow.activities for workflow in WORKFLOWS.values()), (CLOSE_RUN, CHECKPOINT)
+        *(workflow.activities for workflow in WORKFLOWS.values()),
+        (CLOSE_RUN, CHECKPOINT, PARENT_COMMITTED),
     )
 }
 

@@ -178,6 +178,25 @@ CLOSE_RUN = Activity("close_run", CloseRun, RunClosed)
 CHECKPOINT = Activity("checkpoint", Checkpoint, Checkpoint, App.ORCHESTRATOR)
 
 
+class ChildOf(Model):
+    """A child workflow and the parent that it reports to."""
+
+    parent: str
+    child: str
+
+
+class Committed(Model):
+    """Whether the parent's turn that made the child is saved."""
+
+    committed: bool
+
+
+#: Runs in the orchestrator itself, before a child ends. A parent whose turn was lost makes its
+#: children again, with its own lock held; a child that ends meanwhile waits for that lock with
+#: its own held. Each waits for the other for good. A child that ends later cannot meet it.
+PARENT_COMMITTED = Activity("parent_committed", ChildOf, Committed, App.ORCHESTRATOR)
+
+
 class Cancellation(Model):
     """Why somebody wants the run to stop and undo what it did."""
 

@@ -19,7 +19,7 @@ from holdfast_orchestrator.workflows import IMPLEMENTATIONS
 
 def registry_of_the_orchestrator() -> Any:
     runtime = WorkflowRuntime(host="127.0.0.1", port="1")
-    register_all(runtime, "activity-worker")
+    register_all(runtime, "activity-worker", lambda _question: True)
     worker: Any = vars(runtime)["_WorkflowRuntime__worker"]
     return vars(worker)["_registry"]
 

@@ -21,19 +21,22 @@ import dapr.ext.workflow._durabletask.internal.protos as pb
 from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor
 
-from holdfast_contracts.core import CHECKPOINT, Event
+from holdfast_contracts.core import CHECKPOINT, PARENT_COMMITTED, Event
 from holdfast_orchestrator.registry import register_all
 
 LOG = logging.getLogger("drive")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 WORKER_APP = "activity-worker"
 
+#: What the steps that are local to the orchestrator answer.
+LOCAL = {CHECKPOINT.name: {"saved": True}, PARENT_COMMITTED.name: {"committed": True}}
+
 Worker = Callable[[str, dict[str, Any]], Any]
 
 
 def registry() -> Any:
     runtime = WorkflowRuntime(host="127.0.0.1", port="1")
-    register_all(runtime, WORKER_APP)
+    register_all(runtime, WORKER_APP, lambda _question: True)
     worker: Any = vars(runtime)["_WorkflowRuntime__worker"]
     return vars(worker)["_registry"]
 
@@ -143,7 +146,7 @@ class Drive:
         return compared
 
     def steps(self) -> list[str]:
-        return [name for name, _ in self.commands if name != CHECKPOINT.name]
+        return [name for name, _ in self.commands if name not in LOCAL]
 
     def _encoded(self) -> str:
         return json.dumps(self.payload)
@@ -184,7 +187,7 @@ class Drive:
         self.commands.append((task.name, command))
         self.apps.append((task.name, action.router.targetAppID))
         try:
-            answer = {} if task.name == CHECKPOINT.name else self.worker(task.name, command)
+            answer = LOCAL.get(task.name) or self.worker(task.name, command)
             results.append(make.new_task_completed_event(action.id, json.dumps(answer)))
         except Exception as error:  # noqa: BLE001 - whatever an activity raises reaches the workflow
             results.append(make.new_task_failed_event(action.id, error))

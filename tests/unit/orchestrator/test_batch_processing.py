@@ -39,6 +39,16 @@ def test_children_are_closed_and_no_closing_shares_a_key() -> None:
     assert "root|0|close_run|0" not in closings
 
 
+def test_a_child_closes_and_ends_only_after_its_parents_turn_is_saved() -> None:
+    drive = Drive("batch_processing", 1, BatchWorld(130), instance="root")
+    drive.run()
+    asked = [c for name, c in drive.commands if name == "parent_committed"]
+    assert asked == [{"parent": "root", "child": f"root:0:{n}"} for n in range(3)]
+    for child in ("root:0:0", "root:0:1", "root:0:2"):
+        mine = [name for name, c in drive.commands if child in {c.get("instance"), c.get("child")}]
+        assert mine[-2:] == ["parent_committed", "close_run"]
+
+
 def test_up_to_64_items_need_no_child() -> None:
     drive = Drive("batch_processing", 1, BatchWorld(64), instance="root")
     drive.run()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 
+from dapr.clients.grpc.interceptors import DaprClientTimeoutInterceptor
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
 from flask import Flask
 
 from holdfast_orchestrator.engine import TaskHubGrpcClient
 from holdfast_orchestrator.gateway import EngineGateway
 from holdfast_orchestrator.management import blueprint as management
+from holdfast_orchestrator.parents import Parents
 from holdfast_orchestrator.registry import register_all
 from holdfast_orchestrator.settings import OrchestratorSettings
 from holdfast_orchestrator.telemetry import TraceStarts
@@ -18,7 +20,7 @@ from holdfast_servicekit.runtime import SupervisedRuntime, sdk_logs
 from holdfast_servicekit.sidecar import SIDECAR_HOST, Sidecar
 
 
-def build_runtime(settings: OrchestratorSettings) -> WorkflowRuntime:
+def build_runtime(settings: OrchestratorSettings, parents: Parents) -> WorkflowRuntime:
     """Return a runtime with every workflow of the contract registered, not yet started."""
     runtime = WorkflowRuntime(
         host=SIDECAR_HOST,
@@ -26,21 +28,22 @@ def build_runtime(settings: OrchestratorSettings) -> WorkflowRuntime:
         logger_options=sdk_logs(),
         maximum_thread_pool_workers=settings.turn_threads,
     )
-    register_all(runtime, settings.worker_app_id)
+    register_all(runtime, settings.worker_app_id, parents.committed)
     return runtime
 
 
 def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime]:
     """Return the app and its runtime. Call it after the fork: it opens gRPC channels."""
     port = settings.dapr_grpc_port
-    runtime = SupervisedRuntime(lambda: build_runtime(settings), Sidecar.of(settings))
+    engine = TaskHubGrpcClient(
+        host_address=f"{SIDECAR_HOST}:{port}",
+        log_handler=logging.NullHandler(),
+        interceptors=[DaprClientTimeoutInterceptor(), TraceStarts()],
+    )
+    parents = Parents(engine)
+    runtime = SupervisedRuntime(lambda: build_runtime(settings, parents), Sidecar.of(settings))
     gateway = EngineGateway(
-        DaprWorkflowClient(host=SIDECAR_HOST, port=str(port), logger_options=sdk_logs()),
-        TaskHubGrpcClient(
-            host_address=f"{SIDECAR_HOST}:{port}",
-            log_handler=logging.NullHandler(),
-            interceptors=[TraceStarts()],
-        ),
+        DaprWorkflowClient(host=SIDECAR_HOST, port=str(port), logger_options=sdk_logs()), engine
     )
     app = Flask(__name__)
     logs.bind_requests(app)

@@ -22,14 +22,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from holdfast_contracts.core import (
     CHECKPOINT,
     CLOSE_RUN,
+    PARENT_COMMITTED,
     RESUME,
     SUSPEND,
     SUSPENDED_STATUS,
     WAITING_STATUS,
     Activity,
     Checkpoint,
+    ChildOf,
     CloseRun,
     Command,
+    Committed,
     EffectKey,
     Event,
     RaisedEvent,
@@ -47,6 +50,7 @@ Steps = Generator[Task[Any], Any, Out]
 
 #: The gate waits in stretches of this length: an untimed wait would leave a timer for ever.
 _GATE_STRETCH = timedelta(days=30)
+_PARENT_INTERVAL_SECONDS = 0.5
 
 
 @dataclass
@@ -58,6 +62,10 @@ class Run:
     #: The root run's instance ID: the first part of every effect key, for a child too.
     root: str
     epoch: int = 0
+    #: The run that a child reports to.
+    parent: str | None = None
+    #: Tells a child's closing apart from its root's and its siblings', whose keys it shares.
+    close_number: int = 0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     #: The run's last effect was committed, and closed it.
     closed: bool = False
@@ -194,14 +202,38 @@ def call_children(run: Run, workflow: Workflow[In, Out], inputs: Iterable[In]) -
     return [output.validate_python(result) for result in results]
 
 
-def close(run: Run, number: int = 0) -> Steps[None]:
-    """Close the run in the ledger: from now on its keys only hand back stored results."""
-    command = CloseRun(key=run.key(CLOSE_RUN, number), instance=run.id, closes_run=True)
+def end(run: Run) -> Steps[None]:
+    """Close the run in the ledger: from now on its keys only hand back stored results.
+
+    The last thing a run does, however it ends. A child first waits for its parent.
+    """
+    if run.parent is not None:
+        yield from _wait_for_parent(run, run.parent)
+    if not run.closed:
+        yield from _close(run)
+
+
+def _close(run: Run) -> Steps[None]:
+    key = run.key(CLOSE_RUN, run.close_number)
+    command = CloseRun(key=key, instance=run.id, closes_run=True)
     try:
         yield from call(run, CLOSE_RUN, command, until_done=True)
     except TaskFailedError:
         # Closed before: the engine reset a run that had ended, and it ends again.
         run.closed = True
+
+
+def _wait_for_parent(run: Run, parent: str) -> Steps[None]:
+    """Hold a child that has done its work until the turn that made it is saved.
+
+    A child that ends while its parent makes it again would deadlock with it: `PARENT_COMMITTED`.
+    """
+    question = ChildOf(parent=parent, child=run.id).model_dump(mode="json")
+    while True:
+        answer = yield run.ctx.call_activity(PARENT_COMMITTED.name, input=question)
+        if Committed.model_validate(answer).committed:
+            return
+        yield from sleep(run, _PARENT_INTERVAL_SECONDS)
 
 
 def gate(run: Run) -> Steps[None]:

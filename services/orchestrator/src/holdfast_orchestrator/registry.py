@@ -8,15 +8,27 @@ from typing import Any
 from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
 from pydantic import BaseModel
 
-from holdfast_contracts.batch_processing import BatchChunkInput
-from holdfast_contracts.core import CHECKPOINT, RetryPolicy, Workflow
+from holdfast_contracts.batch_processing import CHILD_WIDTH, BatchChunkInput
+from holdfast_contracts.core import (
+    CHECKPOINT,
+    PARENT_COMMITTED,
+    ChildOf,
+    Committed,
+    RetryPolicy,
+    Workflow,
+)
 from holdfast_contracts.job_status_monitor import JobStatusMonitorTurn
-from holdfast_orchestrator.durable import Run, Steps, close
+from holdfast_orchestrator.durable import Run, Steps, end
 from holdfast_orchestrator.workflows import IMPLEMENTATIONS
 
+#: Tells whether the saved history of a parent has the child in it.
+ParentCommitted = Callable[[ChildOf], bool]
 
-def register_all(runtime: WorkflowRuntime, worker_app_id: str) -> None:
-    """Register every workflow of the contract, and the local step that follows each timer."""
+
+def register_all(
+    runtime: WorkflowRuntime, worker_app_id: str, parent_committed: ParentCommitted
+) -> None:
+    """Register every workflow of the contract, and the steps that are local to the orchestrator."""
     for workflow, implementation in IMPLEMENTATIONS:
         runtime.register_workflow(
             durable(workflow, implementation, worker_app_id), name=workflow.name
@@ -28,7 +40,13 @@ def register_all(runtime: WorkflowRuntime, worker_app_id: str) -> None:
         """Do nothing; that the engine saved the turn before it is the point."""
         return {}
 
+    def ask_parent(_ctx: WorkflowActivityContext, question: Any) -> dict[str, Any]:
+        """Look whether the turn that made the child is saved."""
+        committed = parent_committed(ChildOf.model_validate(question))
+        return Committed(committed=committed).model_dump(mode="json")
+
     runtime.register_activity(checkpoint, name=CHECKPOINT.name)
+    runtime.register_activity(ask_parent, name=PARENT_COMMITTED.name)
 
 
 def durable(
@@ -45,13 +63,11 @@ def durable(
             result = yield from implementation(run, model)
         except Exception:
             # Whatever went wrong, the run has ended and takes no new effect.
-            if not run.closed:
-                yield from close(run)
+            yield from end(run)
             raise
         if run.continued:
             return None
-        if not run.closed:
-            yield from close(run)
+        yield from end(run)
         return result.model_dump(mode="json")
 
     return orchestrate
@@ -61,7 +77,8 @@ def _run(ctx: DaprWorkflowContext, model: BaseModel, worker_app_id: str) -> Run:
     run = Run(ctx, worker_app_id, root=ctx.instance_id)
     run.retry = getattr(model, "retry", RetryPolicy())
     if isinstance(model, BatchChunkInput):
-        run.root, run.epoch = model.root, model.epoch
+        run.root, run.parent, run.epoch = model.root, model.root, model.epoch
+        run.close_number = 1 + model.start // CHILD_WIDTH
     if isinstance(model, JobStatusMonitorTurn):
         run.epoch, run.taken = model.epoch, list(model.taken_events)
     return run

@@ -25,7 +25,7 @@ from holdfast_contracts.batch_processing import (
     ProcessResults,
     ProcessWorkItem,
 )
-from holdfast_orchestrator.durable import Run, Steps, call, call_all, call_children, close
+from holdfast_orchestrator.durable import Run, Steps, call, call_all, call_children
 from holdfast_orchestrator.engine import TaskFailedError
 
 #: How many failed items the failure's text names one by one.
@@ -93,15 +93,8 @@ def batch_processing(run: Run, request: BatchProcessingInput) -> Steps[BatchProc
 
 
 def batch_chunk(run: Run, chunk: BatchChunkInput) -> Steps[BatchChunkOutput]:
-    """Return the sum of a slice and the items of it that failed.
-
-    The child is closed before it ends: the engine may run it again when its parent's turn was
-    lost, and then an item that failed must not succeed behind the parent's back.
-    """
-    measured = yield from _measure(run, chunk.batch_id, range(chunk.start, chunk.stop))
-    # A child shares its root's keys; number 0 is the root's own closing.
-    yield from close(run, number=1 + chunk.start // CHILD_WIDTH)
-    return measured
+    """Return the sum of a slice and the items of it that failed."""
+    return (yield from _measure(run, chunk.batch_id, range(chunk.start, chunk.stop)))
 
 
 def _measure(run: Run, batch_id: str, items: range) -> Steps[BatchChunkOutput]:
