@@ -40,6 +40,7 @@ from holdfast_chaos.targets import TargetNotReadyError
 from holdfast_chaos.targets.processes import Processes
 from holdfast_chaos.world import DeclaredRun, FaultRecord, World
 from holdfast_contracts.core import CANCEL, EffectKey
+from holdfast_contracts.job_status_monitor import POLLS_PER_EPOCH
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_local.demo_job import DigestJob, serving
 from holdfast_local.demo_plan import VICTIMS, Act, Plan, Scene, make_plan, read_legs
@@ -151,7 +152,7 @@ class Demo:
             engine = EngineReader(open_things.enter_context(self._management()))
             performance = Performance(self._stack, self._view, plan, api, engine)
             with self._view.live(self._stack.database_url):
-                performance.play(lambda: job.begin(plan.job_seconds))
+                performance.play(job)
             self._console.print("[green]✓[/] all is quiet; reading ledger, histories, notes")
             return performance.world(self._etcd_url())
 
@@ -239,14 +240,14 @@ class Performance:
             self._target, stack.database_url, self._observer.in_flight, self._struck
         )
 
-    def play(self, begin_job: Callable[[], None]) -> None:
+    def play(self, job: DigestJob) -> None:
         """Return when every run has been started, every kill is done, and every run has ended."""
         plan = self._plan
         loaded = self._client.load(plan.batch_id, plan.legs)
         self._view.say(f"{len(loaded.legs):,} flight legs loaded")
         self._observer.start()
         try:
-            begin_job()
+            job.begin(plan.job_seconds)
             for run in (plan.monitor, plan.approved, *plan.opening, plan.trip):
                 self._start(run)
             self._until(f"{plan.trip.instance} to end", lambda: self._ended(plan.trip))
@@ -255,6 +256,8 @@ class Performance:
                 if number == 1:
                     self._start(plan.late_trip)
                 self._play_act(act)
+                if Scene.MONITOR not in {later.scene for later in plan.acts[number + 1 :]}:
+                    job.let_finish()
             self._approve()
             self._until("every run to end", lambda: not self._observer.in_flight(), QUIET_SECONDS)
         finally:
@@ -301,8 +304,9 @@ class Performance:
             self._until(f"{run} to fan out", lambda: self._count(_EFFECTS, run) > _FANNED_OUT)
             return EveryStep(url, aim, run)
         # The monitor has made some polls before: the one after the next is aimed at.
-        index = self._count(_POLLS, run) + 1 if act.scene is Scene.MONITOR else 0
-        return OneStep(url, aim, EffectKey(run, 0, act.step, index))
+        step = self._count(_POLLS, run) + 1 if act.scene is Scene.MONITOR else 0
+        epoch, index = divmod(step, POLLS_PER_EPOCH)
+        return OneStep(url, aim, EffectKey(run, epoch, act.step, index))
 
     def _accepted_start(self, act: Act) -> Moment:
         return Moment(self._start(act.run), act.run.instance)

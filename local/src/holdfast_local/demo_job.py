@@ -22,6 +22,7 @@ class DigestJob:
         self._done = 0
         self._digest = hashlib.sha256()
         self._ended = threading.Event()
+        self._may_finish = threading.Event()
         self._pause_seconds = 0.0
         self._thread = threading.Thread(target=self._work, name="digest-job", daemon=True)
 
@@ -30,9 +31,14 @@ class DigestJob:
         self._pause_seconds = seconds / _PARTS
         self._thread.start()
 
+    def let_finish(self) -> None:
+        """Let the last part be done: until then the job works on, however slow the machine is."""
+        self._may_finish.set()
+
     def stop(self) -> None:
         """Give up what is left of the work."""
         self._ended.set()
+        self._may_finish.set()
 
     def report(self) -> dict[str, str]:
         """Say how far the work is, as job endpoints do."""
@@ -43,6 +49,8 @@ class DigestJob:
     def _work(self) -> None:
         size = -(-len(self._content) // _PARTS)
         for part in range(_PARTS):
+            if part == _PARTS - 1:
+                self._may_finish.wait()
             if self._ended.wait(self._pause_seconds):
                 return
             self._digest.update(self._content[part * size : (part + 1) * size])
