@@ -80,9 +80,13 @@ integration: tools ## run the integration tests: on a real stack of their own, m
 browser: tools ## run the console's tests: a real Chromium on a real stack, two minutes
 	@$(PY) -m pytest tests/browser $(ARGS)
 
+.PHONY: controls
+controls: tools ## run the negative controls: break one rule each, expect one red invariant
+	@$(PY) -m pytest tests/chaos $(ARGS)
+
 .PHONY: test
-test: lint types tools ## run every check: lint, types, unit, integration and browser tests
-	@$(PY) -m pytest tests/unit tests/integration tests/browser $(ARGS)
+test: lint types tools ## run every check: lint, types, unit, integration, browser tests, controls
+	@$(PY) -m pytest tests $(ARGS)
 
 .PHONY: demo
 demo: setup ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html
