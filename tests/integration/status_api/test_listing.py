@@ -161,6 +161,7 @@ def test_a_cursor_that_this_api_did_not_give_out_is_a_400(
         ("since=2031-01-01T00:00:00", "since"),
         ("until=0001-01-01T00:00:00%2B14:00", "until"),
         ("q=%00", "q"),
+        ("workflow=%00", "workflow"),
         ("q=" + "x" * 201, "q"),
         ("cursor=" + "x" * 401, "cursor"),
         ("colour=red", "colour"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from holdfast_contracts.errors import RunClosedError, UnavailableError
@@ -79,3 +81,21 @@ def test_a_run_that_was_closed_before_ends_and_does_not_insist_on_closing_it_aga
     error_type, message = drive.failure()
     assert (error_type, "the run has ended" in message) == ("TaskFailedError", True)
     assert drive.steps() == ["step1", "error_handler", "close_run"]
+
+
+def test_the_history_of_a_long_outage_grows_with_its_logarithm() -> None:
+    tries = 0
+
+    def away(name: str, command: dict[str, object]) -> object:
+        nonlocal tries
+        tries += 1
+        if tries <= 100:
+            raise UnavailableError("the database is away")
+        return ChainWorld()(name, command)
+
+    drive = Drive("task_chain", 1, away)
+    assert drive.output() == [2, 4, 16]
+    lasted = drive.timers[-1] - drive.timers[0]
+    assert lasted > timedelta(days=1)
+    last, before = drive.timers[-1], drive.timers[-2]
+    assert (last - before) < 0.11 * lasted

@@ -51,6 +51,9 @@ Steps = Generator[Task[Any], Any, Out]
 #: The gate waits in stretches of this length: an untimed wait would leave a timer for ever.
 _GATE_STRETCH = timedelta(days=30)
 _PARENT_INTERVAL_SECONDS = 0.5
+#: The longer a dependency is away, the more seldom it is tried: the history grows with the
+#: logarithm of the outage, and the recovery is late by a tenth of it at most.
+_SHARE_OF_OUTAGE = 0.1
 
 
 @dataclass
@@ -117,6 +120,7 @@ def call_all(
     outcomes: dict[int, Out | TaskFailedError] = {}
     failures = dict.fromkeys(range(len(commands)), 0)
     rounds = 0
+    began = run.ctx.current_utc_datetime
     waiting = list(range(len(commands)))
     while waiting:
         yield from gate(run)
@@ -150,7 +154,8 @@ def call_all(
             if not spent or (until_done and not is_run_closed(error_type)):
                 again.append(index)
         if again:
-            yield from sleep(run, run.retry.delay_seconds(rounds))
+            lasting = (run.ctx.current_utc_datetime - began).total_seconds()
+            yield from sleep(run, max(run.retry.delay_seconds(rounds), lasting * _SHARE_OF_OUTAGE))
         waiting = again
     return [outcomes[index] for index in range(len(commands))]
 

@@ -74,7 +74,7 @@ class FilterQuery(_Strict):
     def filters(self) -> Filters:
         """Return what is meant; raises a 422 for a time that no calendar has."""
         return Filters(
-            self.workflow,
+            None if self.workflow is None else printable(self.workflow, "workflow"),
             tuple(self.state),
             storable(self.since, "since"),
             storable(self.until, "until"),
@@ -156,14 +156,14 @@ def storable(moment: datetime | None, name: str) -> datetime | None:
         ) from error
 
 
-def printable(text: str) -> str:
-    """Return what is looked for, or raise a 422: no ID has a NUL or half a character."""
+def printable(text: str, parameter: str = "q") -> str:
+    """Return what is looked for, or raise a 422: no ID or name has a NUL or half a character."""
     if "\0" in text or not text.isascii():
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "Invalid request",
             "A parameter is not right.",
-            errors=[{"parameter": "q", "detail": "an instance ID has ASCII letters only"}],
+            errors=[{"parameter": parameter, "detail": "it has ASCII characters only"}],
         )
     return text
 
