@@ -70,7 +70,7 @@ types: setup ## check types (mypy, strict)
 
 .PHONY: unit
 unit: setup ## run the unit tests: no stack, no network, about a minute
-	@$(PY) -m pytest tests/unit $(ARGS)
+	@$(PY) -m pytest tests/unit --numprocesses 2 $(ARGS)
 
 .PHONY: integration
 integration: tools ## run the integration tests: on a real stack of their own, minutes
@@ -85,8 +85,9 @@ controls: tools ## run the negative controls: break one rule each, expect one re
 	@$(PY) -m pytest tests/chaos $(ARGS)
 
 .PHONY: test
-test: lint types tools ## run every check: lint, types, unit, integration, browser tests, controls
-	@$(PY) -m pytest tests $(ARGS)
+test: lint types tools unit ## run every check: lint, types, unit, integration, browser tests, controls
+	@$(PY) -m pytest tests/integration tests/chaos $(ARGS)
+	@$(MAKE) browser
 
 .PHONY: demo
 demo: setup ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html

@@ -251,7 +251,7 @@ def test_the_status_role_reads_the_ledger_by_its_views_and_may_load_batches_only
         FROM information_schema.role_table_grants
         WHERE grantee = 'holdfast_status' AND table_schema IN ('work', 'ledger')
     """
-    views = ("attempts", "closed_runs", "consumed_events", "decisions", "effects")
+    views = ("attempts", "closed_runs", "consumed_events", "decisions", "effects", "workers")
     assert set(rows(admin, query)) == {
         *((f"ledger.{view}", "SELECT") for view in views),
         *(

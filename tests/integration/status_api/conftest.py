@@ -10,20 +10,20 @@ from tests.integration.status_api.service import Service, migrated_database
 from tests.support.postgres import Database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     with migrated_database(tmp_path_factory.mktemp("status-api-database")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def quiet_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Give a database that only the test at hand uses, and may crash."""
     with migrated_database(tmp_path_factory.mktemp("quiet-database")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Give a status API whose sidecar is away for good."""
     process = Service(database, tmp_path_factory.mktemp("status-api") / "status-api.log")
