@@ -52,6 +52,7 @@ def test_a_process_without_a_stream_to_a_sidecar_that_answers_ends_itself(
     assert ended.wait(BOUND_SECONDS)
     assert codes == [70]
     assert supervised.ready() is not None
+    supervised.stop()
 
 
 def test_a_sidecar_that_is_away_makes_the_process_not_ready_but_leaves_it_alive() -> None:
