@@ -99,6 +99,7 @@ def is_closed(api: httpx.Client, run: str) -> bool:
         {"deadline": "2031-01-01T00:00:00"},
         {"start_at": "2031-01-01T00:00:00Z", "deadline": "2030-12-31T00:00:00Z"},
         {"start_at": "tomorrow"},
+        {"start_at": "4102444800"},
         {"deadline": "9999-12-31T23:59:59-14:00"},
     ],
 )

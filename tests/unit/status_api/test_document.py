@@ -72,6 +72,34 @@ def test_every_operation_needs_a_token_and_says_how_it_is_refused(openapi: dict[
             assert set(operation["responses"]) >= {"401", "403", "429"}
 
 
+def test_every_link_leads_to_an_operation_that_takes_what_it_gives(
+    openapi: dict[str, Any],
+) -> None:
+    operations = [each for methods in openapi["paths"].values() for each in methods.values()]
+    takes = {
+        each["operationId"]: {item["name"] for item in each.get("parameters", [])}
+        for each in operations
+    }
+    links = [
+        link
+        for each in operations
+        for answer in each["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert links
+    assert all(set(link["parameters"]) <= takes[link["operationId"]] for link in links)
+
+
+def test_what_can_be_started_and_sent_is_named_in_the_paths(openapi: dict[str, Any]) -> None:
+    names = {
+        item["name"]: item["schema"].get("enum")
+        for path in ("/workflows/{name}", "/runs/{instance_id}/events/{event}")
+        for item in openapi["paths"][path]["post"]["parameters"]
+    }
+    assert names["name"] == sorted(PUBLIC_WORKFLOWS)
+    assert names["event"] == ["cancel", "human_approval", "resume", "suspend"]
+
+
 @pytest.mark.parametrize("path", sorted(document.WISHES))
 def test_an_action_says_what_its_body_may_hold_and_that_it_may_be_left_out(
     openapi: dict[str, Any], path: str

@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND
 from holdfast_servicekit.problems import MEDIA_TYPE
-from holdfast_status_api import approvals
+from holdfast_status_api import approvals, links
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth.permissions import rule_for
 from holdfast_status_api.webhooks.requests import Redelivery, Subscription
@@ -91,6 +91,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
     for path, wish in WISHES.items():
         body = _body("application/json", _any_of([wish]))
         paths[path]["post"]["requestBody"] = {**body, "required": False}
+    links.connect(document)
     _secure(document)
     return document
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from flask import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from holdfast_contracts.batch_processing import BatchId
 from holdfast_contracts.core import INSTANCE_ID_PATTERN, InstanceId
@@ -17,8 +25,17 @@ from holdfast_status_api.states import State
 
 #: Visible ASCII: what every client and proxy passes on unchanged.
 _KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d.*", re.ASCII)
 
 
+def _date_time(value: Any) -> Any:
+    """Refuse numbers, which pydantic would count from 1970: in seconds, or in milliseconds."""
+    if isinstance(value, str) and not _DATE_TIME.fullmatch(value):
+        raise ValueError("a time as RFC 3339 has it is expected")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
 _SCHEMAS: dict[tuple[Any, ...], dict[str, Any]] = {}
 
 
@@ -65,8 +82,8 @@ class FilterQuery(_Strict):
     state: Annotated[list[State], Field(max_length=len(State))] = Field(
         default_factory=list, description="One of these; may be repeated."
     )
-    since: AwareDatetime | None = Field(default=None, description="Accepted then, or later.")
-    until: AwareDatetime | None = Field(default=None, description="Accepted before.")
+    since: Moment | None = Field(default=None, description="Accepted then, or later.")
+    until: Moment | None = Field(default=None, description="Accepted before.")
     q: Annotated[str, Field(max_length=200)] | None = Field(
         default=None, description="A part of the instance ID."
     )
@@ -85,10 +102,10 @@ class FilterQuery(_Strict):
 class StartQuery(_Strict):
     """How to start a run."""
 
-    start_at: AwareDatetime | None = Field(
+    start_at: Moment | None = Field(
         default=None, description="Not before then; as RFC 3339 has it."
     )
-    deadline: AwareDatetime | None = Field(
+    deadline: Moment | None = Field(
         default=None,
         description="If it has not ended by then, the run is cancelled where its workflow can"
         " undo what was done, else terminated.",

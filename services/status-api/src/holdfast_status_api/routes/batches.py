@@ -25,6 +25,7 @@ def api(settings: Settings, engine: Engine) -> APIBlueprint:
         summary="Load a batch of flight legs",
         responses=answers(
             {HTTPStatus.CREATED: BatchAnswer},
+            HTTPStatus.BAD_REQUEST,
             HTTPStatus.CONFLICT,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -40,6 +40,7 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
             HTTPStatus.FORBIDDEN,
             HTTPStatus.NOT_FOUND,
             HTTPStatus.CONFLICT,
+            HTTPStatus.GONE,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         ),
@@ -71,7 +72,7 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
     @routes.get(
         "/runs/<instance_id>/events",
         summary="List the accepted events of a run",
-        responses=answers({HTTPStatus.OK: EventsAnswer}, HTTPStatus.NOT_FOUND),
+        responses=answers({HTTPStatus.OK: EventsAnswer}, HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
     )
     def receipts(path: RunPath) -> Response:
         """Tell of each: pending, delivered, consumed (by the ledger's word) or expired."""

@@ -32,7 +32,10 @@ def api(looks: Looks, watches: Watches, pace: Pace) -> APIBlueprint:
     @routes.get(
         "/status/<instance_id>",
         summary="Look at a run",
-        responses=answers({HTTPStatus.OK: RunAnswer}, HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
+        responses={
+            **answers({HTTPStatus.OK: RunAnswer}, HTTPStatus.NOT_FOUND, HTTPStatus.GONE),
+            int(HTTPStatus.NOT_MODIFIED): {"description": "The client has this answer already"},
+        },
     )
     def status(path: RunPath, header: WaitHeader) -> Response:
         """Answer 200 for every run that was accepted, whatever became of it. An end is final.
