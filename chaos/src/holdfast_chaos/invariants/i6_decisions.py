@@ -127,13 +127,15 @@ def _check_deadline(run: DeclaredRun, row: DecisionRow, world: World, tally: Tal
 
 
 def _due(run: DeclaredRun, world: World) -> datetime | None:
-    """Return when the window closed: by the engine's timer, else by the run's start."""
+    """Return when the window closed, by the engine's timer."""
     history = world.histories.get(run.instance)
     if history is None or history.started_at is None:
         return None
     window = timedelta(seconds=parsed(run).approval_window_seconds)
-    # Retries have timers of their own; the window's is the one that is due after its length.
-    dues = [due for created, due, _ in history.timers if due - created >= window * 0.9]
+    # Retries have timers of their own; the window's is the first that is due after its length.
+    # Counted from the start: a slow turn writes the timer down late.
+    began = history.started_at
+    dues = [due for _, due, _ in history.timers if due - began >= window * 0.9]
     return min(dues) if dues else None
 
 
