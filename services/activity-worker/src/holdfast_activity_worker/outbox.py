@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_activity_worker.metrics import WorkerMetrics
 from holdfast_activity_worker.session import in_a_line
+from holdfast_servicekit.lasting import Lasting
 
 POLL_SECONDS = 1.0
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -56,7 +56,7 @@ class Notification(NamedTuple):
     created_at: datetime
 
 
-class Outbox:
+class Outbox(Lasting):
     """A thread that posts what is due. Several processes may do it at once."""
 
     def __init__(
@@ -69,6 +69,8 @@ class Outbox:
         poll_seconds: float = POLL_SECONDS,
         first_delay_seconds: float = 1.0,
     ) -> None:
+        patience = sum((_TIMEOUT.connect or 0, _TIMEOUT.read or 0))
+        super().__init__("outbox", "the outbox of notifications", stop_seconds=patience)
         self._engine = engine
         self._url = webhook_url
         self._source = source
@@ -77,18 +79,10 @@ class Outbox:
         self._first_delay_seconds = first_delay_seconds
         # A transport of its own: the webhook's address is explicit, a proxy would not be.
         self._client = httpx.Client(timeout=_TIMEOUT, transport=httpx.HTTPTransport(retries=0))
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread. Call it after the fork."""
-        self._thread.start()
 
     def stop(self) -> None:
         """End the thread after the delivery that is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=sum((_TIMEOUT.connect or 0, _TIMEOUT.read or 0)))
+        super().stop()
         self._client.close()
 
     def deliver_one(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -10,6 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_activity_worker.session import in_a_line
+from holdfast_servicekit.lasting import Lasting
 
 SAY_EVERY_SECONDS = 2.0
 
@@ -27,25 +27,18 @@ _FORGET = text("""
 """)
 
 
-class Presence:
+class Presence(Lasting):
     """A thread that says whether activities can reach this process; it is silent when frozen."""
 
     def __init__(self, engine: Engine, pod: str, missing: Callable[[], str | None]) -> None:
+        super().__init__("presence", "the word of this process")
         self._engine = engine
         self._pod = pod
         self._missing = missing
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread. Call it after the fork."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Say good-bye, as far as the database is there to hear it."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+        super().stop()
         self._say(gone=True)
 
     def _run(self) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_servicekit import tracing
+from holdfast_servicekit.lasting import Lasting
 from holdfast_status_api.orchestrator import (
     FinishedError,
     Orchestrator,
@@ -41,7 +42,7 @@ _ATTEMPTS = Counter(
 _log = structlog.get_logger()
 
 
-class Dispatcher:
+class Dispatcher(Lasting):
     """A thread that claims rows of one outbox and a few that send them."""
 
     def __init__(
@@ -51,16 +52,16 @@ class Dispatcher:
         concurrency: int,
         arrived: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(
+            f"dispatch-{outbox.name}",
+            f"the dispatcher of {outbox.name}",
+            stop_seconds=LEASE_SECONDS,
+        )
         self._outbox = outbox
         self._arrived = arrived
         self._orchestrator = orchestrator
         self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=f"send-{outbox.name}")
-        self._thread = threading.Thread(
-            target=self._run, name=f"dispatch-{outbox.name}", daemon=True
-        )
-        self._stop = threading.Event()
-        self._woken = threading.Event()
         self._lock = threading.Lock()
         #: Each row that is on its way, and when we last knew that it was ours.
         self._in_flight: dict[str, float] = {}
@@ -68,31 +69,14 @@ class Dispatcher:
         self._pause_seconds = 0.0
         self._paused_until = 0.0
 
-    def start(self) -> None:
-        """Start to dispatch. Call it after the fork."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look at the outbox now: something was accepted."""
-        self._woken.set()
-
     def stop(self) -> None:
         """Let what is on its way arrive, give the rest back, and return within a bound."""
-        self._stop.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=LEASE_SECONDS)
+        super().stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
         try:
             self._outbox.release()
         except SQLAlchemyError as error:
             _log.warning("claims end with their lease", outbox=self._outbox.name, error=str(error))
-
-    def dead(self) -> str | None:
-        """Say that the thread has ended although nobody stopped it, or return ``None``."""
-        if self._stop.is_set() or self._thread.is_alive():
-            return None
-        return f"the dispatcher of {self._outbox.name} has ended"
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -106,8 +90,7 @@ class Dispatcher:
                 self._stop.wait(_LONGEST_PAUSE_SECONDS)
                 continue
             if not found:
-                self._woken.wait(POLL_SECONDS)
-                self._woken.clear()
+                self._rest(POLL_SECONDS)
 
     def _turn(self) -> bool:
         now = time.monotonic()
@@ -153,7 +136,7 @@ class Dispatcher:
         finally:
             with self._lock:
                 self._in_flight.pop(claim.id, None)
-            self._woken.set()
+            self.wake()
 
     def _check_lease(self, claim: Claim) -> None:
         with self._lock:

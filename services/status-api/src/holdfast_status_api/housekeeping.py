@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_contracts.core import INSTANCE_ID_PATTERN
+from holdfast_servicekit.lasting import Lasting
 from holdfast_status_api import documents
 from holdfast_status_api.commands import purge_where
 from holdfast_status_api.index import RunIndex
@@ -47,34 +47,17 @@ _FOUND = Counter("holdfast_runs_found_total", "Runs that were found in the engin
 _log = structlog.get_logger()
 
 
-class Housekeeper:
+class Housekeeper(Lasting):
     """A thread in each process; what only one of them should do at a time, one does."""
 
     def __init__(self, settings: Settings, engine: Engine, orchestrator: Orchestrator) -> None:
+        super().__init__("housekeeping", "the housekeeper")
         self._settings = settings
         self._engine = engine
         self._index = RunIndex(engine)
         self._orchestrator = orchestrator
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
         self._next_retention = 0.0
         self._next_reconciliation = 0.0
-
-    def start(self) -> None:
-        """Start to keep house. Call it after the fork."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after what is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def dead(self) -> str | None:
-        """Say that the thread has ended although nobody stopped it, or return ``None``."""
-        if self._stop.is_set() or self._thread.is_alive():
-            return None
-        return "the housekeeper has ended"
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):

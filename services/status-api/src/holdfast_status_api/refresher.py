@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from holdfast_servicekit.lasting import Lasting
 from holdfast_status_api.index import Run, RunIndex
 from holdfast_status_api.orchestrator import MissingError, Orchestrator, UnavailableError
 from holdfast_status_api.outbox import Events, Outbox
@@ -25,33 +25,16 @@ _SURVEY_EVERY_TICKS = 10
 _log = structlog.get_logger()
 
 
-class Refresher:
+class Refresher(Lasting):
     """A thread that looks at running runs, at a bounded rate, and writes what it sees."""
 
     def __init__(
         self, index: RunIndex, orchestrator: Orchestrator, outboxes: tuple[Outbox, Events]
     ) -> None:
+        super().__init__("refresh-index", "the refresher of the run index")
         self._index = index
         self._orchestrator = orchestrator
         self._outboxes = outboxes
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="refresh-index", daemon=True)
-
-    def start(self) -> None:
-        """Start to look. Call it after the fork."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the read that is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def dead(self) -> str | None:
-        """Say that the thread has ended although nobody stopped it, or return ``None``."""
-        if self._stop.is_set() or self._thread.is_alive():
-            return None
-        return "the refresher of the run index has ended"
 
     def _run(self) -> None:
         tick = 0

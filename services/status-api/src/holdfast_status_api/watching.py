@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
+from holdfast_servicekit.lasting import Lasting
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api.looking import Looks, Seen
 
@@ -85,39 +86,16 @@ class Watch:
         return self._closed or self._gone is not None
 
 
-class Watches:
+class Watches(Lasting):
     """A thread that looks at the runs that somebody waits for, each once for all of them."""
 
     def __init__(self, looks: Looks, most: int) -> None:
+        super().__init__("watch-runs", "the watch over runs")
         self._looks = looks
         self._most = most
         self._lock = threading.Lock()
         self._held = 0
         self._watches: dict[str, Watch] = {}
-        self._wanted = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch-runs", daemon=True)
-
-    def start(self) -> None:
-        """Start to look. Call it after the fork."""
-        self._thread.start()
-
-    def let_go(self) -> None:
-        """Let everybody go who waits, and take nobody more. Safe in a signal handler."""
-        self._stop.set()
-        self._wanted.set()
-
-    def stop(self) -> None:
-        """End the thread; whoever waited is let go."""
-        self.let_go()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def dead(self) -> str | None:
-        """Say that the thread has ended although nobody stopped it, or return ``None``."""
-        if self._stop.is_set() or self._thread.is_alive():
-            return None
-        return "the watch over runs has ended"
 
     @contextmanager
     def watch(self, instance_id: str, seen: Seen) -> Iterator[Watch]:
@@ -131,7 +109,7 @@ class Watches:
                 watch = self._watches[instance_id] = Watch(comparable(seen))
             watch.watchers += 1
         _HELD.inc()
-        self._wanted.set()
+        self.wake()
         try:
             yield watch
         finally:
@@ -147,8 +125,7 @@ class Watches:
             with self._lock:
                 watches = list(self._watches.items())
             if not watches:
-                self._wanted.wait()
-                self._wanted.clear()
+                self._rest()
                 continue
             now = time.monotonic()
             for instance_id, watch in watches:

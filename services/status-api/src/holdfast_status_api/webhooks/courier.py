@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter as Metric
 from sqlalchemy.exc import SQLAlchemyError
 
+from holdfast_servicekit.lasting import Lasting
 from holdfast_status_api.webhooks.deliveries import Deliveries
 from holdfast_status_api.webhooks.messages import Message
 from holdfast_status_api.webhooks.sender import Sender
@@ -38,41 +39,28 @@ _DELIVERIES = Metric(
 _log = structlog.get_logger()
 
 
-class Courier:
+class Courier(Lasting):
     """Delivers lifecycle events. Make it and start it after the fork."""
 
     def __init__(self, deliveries: Deliveries, sender: Sender) -> None:
+        super().__init__(
+            "courier", "the courier of webhooks", stop_seconds=_AWAY_SECONDS + POLL_SECONDS
+        )
         self._deliveries = deliveries
         self._sender = sender
         self._pool = ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="webhook")
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
-        self._stop = threading.Event()
-        self._woken = threading.Event()
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
         self._forgot_at = 0.0
 
-    def start(self) -> None:
-        """Start to deliver."""
-        self._thread.start()
-
     def stop(self) -> None:
         """Claim no more, let what is on its way arrive or time out, and give the rest back."""
-        self._stop.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=_AWAY_SECONDS + POLL_SECONDS)
+        super().stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
         try:
             self._deliveries.release()
         except SQLAlchemyError as error:
             _log.warning("claims of webhooks end with their lease", error=str(error))
-
-    def dead(self) -> str | None:
-        """Say that the thread has ended although nobody stopped it, or return ``None``."""
-        if self._stop.is_set() or self._thread.is_alive():
-            return None
-        return "the courier of webhooks has ended"
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -87,8 +75,7 @@ class Courier:
                 self._stop.wait(_AWAY_SECONDS)
                 continue
             if not found:
-                self._woken.wait(POLL_SECONDS)
-                self._woken.clear()
+                self._rest(POLL_SECONDS)
 
     def _turn(self) -> bool:
         now = time.monotonic()
@@ -120,7 +107,7 @@ class Courier:
             with self._lock:
                 self._under_way[message.webhook_id] -= 1
                 self._under_way += Counter()  # forgets those at zero
-            self._woken.set()
+            self.wake()
 
     def _note(self, message: Message, problem: str | None) -> None:
         if problem is None:
