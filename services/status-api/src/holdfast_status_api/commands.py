@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from holdfast_contracts.agreements import event_lock
 from holdfast_status_api.orchestrator import Orchestrator, RefusedError
-from holdfast_status_api.outbox import Claim, LeaseCheck, Outbox
+from holdfast_status_api.outbox import Claim, LeaseCheck, Outbox, in_its_turn
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import commands, events, requests, runs
 
@@ -62,24 +62,7 @@ class Commands(Outbox):
 
     def _may_go(self) -> ColumnElement[bool]:
         earlier = commands.alias("earlier")
-        started = (
-            select(requests.c.instance_id)
-            .where(
-                requests.c.instance_id == commands.c.instance_id,
-                requests.c.dispatched_at.is_not(None),
-            )
-            .exists()
-        )
-        overtakes = (
-            select(earlier.c.seq)
-            .where(
-                earlier.c.instance_id == commands.c.instance_id,
-                earlier.c.seq < commands.c.seq,
-                earlier.c.delivered_at.is_(None),
-            )
-            .exists()
-        )
-        return started & ~overtakes
+        return in_its_turn(commands, earlier, earlier.c.delivered_at.is_(None))
 
 
 def take_turns(connection: Connection, instance_id: str) -> None:

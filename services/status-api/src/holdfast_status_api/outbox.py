@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, ColumnElement, Engine, Table, Update, func, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Engine,
+    FromClause,
+    Table,
+    Update,
+    exists,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import Row
 
 from holdfast_status_api.orchestrator import Orchestrator
@@ -245,25 +257,21 @@ class Events(Outbox):
 
     def _may_go(self) -> ColumnElement[bool]:
         earlier = events.alias("earlier")
-        started = (
-            select(requests.c.instance_id)
-            .where(
-                requests.c.instance_id == events.c.instance_id,
-                requests.c.dispatched_at.is_not(None),
-            )
-            .exists()
-        )
-        overtakes = (
-            select(earlier.c.seq)
-            .where(
-                earlier.c.instance_id == events.c.instance_id,
-                earlier.c.seq < events.c.seq,
-                earlier.c.delivered_at.is_(None),
-                earlier.c.expired_at.is_(None),
-            )
-            .exists()
-        )
-        return started & ~overtakes
+        is_open = earlier.c.delivered_at.is_(None) & earlier.c.expired_at.is_(None)
+        return in_its_turn(events, earlier, is_open)
+
+
+def in_its_turn(
+    rows: FromClause, earlier: FromClause, is_open: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Whether the row's run was started and no open row of the run was accepted before, as SQL."""
+    started = exists().where(
+        requests.c.instance_id == rows.c.instance_id, requests.c.dispatched_at.is_not(None)
+    )
+    overtakes = exists().where(
+        earlier.c.instance_id == rows.c.instance_id, earlier.c.seq < rows.c.seq, is_open
+    )
+    return started & ~overtakes
 
 
 def _now() -> ColumnElement[Any]:
