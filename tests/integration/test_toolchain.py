@@ -9,7 +9,9 @@ import pytest
 
 from holdfast_local.build_info import read_build_info
 from holdfast_local.folders import repository
-from holdfast_local.toolchain import MODULE, STACK_BINARIES, ensure_dapr, read_pin
+from holdfast_local.go_build import read_pin
+from holdfast_local.toolchain import ensure_dapr
+from holdfast_local.toolchain_sources import MODULE, STACK_BINARIES
 
 pytestmark = pytest.mark.integration
 

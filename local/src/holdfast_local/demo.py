@@ -47,8 +47,8 @@ from holdfast_local.demo_plan import VICTIMS, Act, Plan, Scene, make_plan, read_
 from holdfast_local.demo_view import View
 from holdfast_local.errors import StackError
 from holdfast_local.folders import repository
+from holdfast_local.go_build import read_pin
 from holdfast_local.stack import Stack
-from holdfast_local.toolchain import read_pin
 from holdfast_local.toolchain_errors import ToolchainError
 
 T = TypeVar("T")

@@ -28,13 +28,13 @@ def explain_disk(free_bytes: int, folder: Path) -> str | None:
     if free_bytes >= BUILD_BYTES:
         return None
     return (
-        f"{folder} has {free_bytes / 10**9:.1f} GB free, building Dapr needs "
+        f"{folder} has {free_bytes / 10**9:.1f} GB free, building Go programs needs "
         f"{BUILD_BYTES / 10**9:.0f} GB: free some space, or set HOLDFAST_CACHE_DIR, GOCACHE and "
         f"GOMODCACHE to folders on another disk."
     )
 
 
-def explain_go(output: str, name: str, log: Path) -> str:
+def explain_go(output: str, name: str, log: Path, folder: str = "dapr") -> str:
     """Return one line for what made a Go build fail."""
     if _DISK.search(output):
         return (
@@ -42,7 +42,7 @@ def explain_go(output: str, name: str, log: Path) -> str:
         )
     if _CHECKSUM.search(output):
         return (
-            f"A downloaded Go module is not the one that tools/dapr/go.sum pins: check your "
+            f"A downloaded Go module is not the one that tools/{folder}/go.sum pins: check your "
             f"GOPROXY and run `go clean -modcache` (log: {log})."
         )
     if _NETWORK.search(output):
@@ -53,6 +53,24 @@ def explain_go(output: str, name: str, log: Path) -> str:
     if _KILLED.search(output):
         return f"The Go compiler was killed while it built {name}: it needs 4 GB of free memory."
     return f"Building {name} failed: the compiler's output is in {log}."
+
+
+def explain_download(output: str, name: str, folder: str) -> str:
+    """Return one line for what kept a Go module from being downloaded."""
+    if _DISK.search(output):
+        return f"The disk ran full while {name} was downloaded: free 2 GB and retry."
+    if _CHECKSUM.search(output):
+        return (
+            f"The Go module of {name} is not the one that tools/{folder}/go.sum pins: check your "
+            f"GOPROXY and run `go clean -modcache`."
+        )
+    if _NETWORK.search(output):
+        return (
+            f"The Go module of {name} cannot be downloaded: connect to the network, or set GOPROXY "
+            f"to a module proxy that you can reach."
+        )
+    lines = output.strip().splitlines()
+    return f"Downloading {name} failed: {lines[-1] if lines else 'go said nothing'}"
 
 
 def explain_pip(output: str, what: str) -> str:

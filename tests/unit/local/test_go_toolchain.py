@@ -78,7 +78,9 @@ def test_disk_that_is_too_full_is_named_with_what_to_do() -> None:
     said = explain_disk(10**9, Path("/home/x/.cache"))
 
     assert said
-    assert "/home/x/.cache has 1.0 GB free, building Dapr needs 8 GB: free some space" in said
+    assert (
+        "/home/x/.cache has 1.0 GB free, building Go programs needs 8 GB: free some space" in said
+    )
     assert explain_disk(8 * 10**9, Path("/")) is None
 
 

@@ -15,14 +15,10 @@ from filelock import FileLock
 from rich.console import Console
 
 from holdfast_local.build_view import BuildView
-from holdfast_local.toolchain import (
-    MODULE,
-    Toolchain,
-    find_installed,
-    is_pinned_version,
-    read_pin,
-)
+from holdfast_local.go_build import read_pin
+from holdfast_local.toolchain import Toolchain, find_installed, is_pinned_version
 from holdfast_local.toolchain_errors import ToolchainError
+from holdfast_local.toolchain_sources import MODULE
 from tests.support.clone import ROOT
 from tests.unit.local.executables import go_program, script
 
