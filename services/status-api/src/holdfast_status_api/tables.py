@@ -6,6 +6,8 @@ the ``ledger`` it may read the views.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -23,6 +25,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 metadata = MetaData()
 _Time = DateTime(timezone=True)
+
+
+def _attempted() -> tuple[Column[Any], ...]:
+    """Return what every outbox notes of its attempts."""
+    return (
+        Column("attempts", Integer, nullable=False),
+        Column("next_attempt_at", _Time, nullable=False),
+        Column("claimed_by", Text),
+        Column("last_error", Text),
+    )
+
 
 #: One row for each accepted run, for ever: it is what stops a second start of an id.
 requests = Table(
@@ -43,10 +56,7 @@ requests = Table(
     Column("rerun_event", BigInteger),
     Column("origin", Text, nullable=False),
     Column("dispatched_at", _Time),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", _Time, nullable=False),
-    Column("claimed_by", Text),
-    Column("last_error", Text),
+    *_attempted(),
     #: The W3C trace context of whoever asked.
     Column("traceparent", Text),
     schema="status",
@@ -91,10 +101,7 @@ events = Table(
     Column("accepted_at", _Time, nullable=False),
     Column("delivered_at", _Time),
     Column("expired_at", _Time),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", _Time, nullable=False),
-    Column("claimed_by", Text),
-    Column("last_error", Text),
+    *_attempted(),
     Column("traceparent", Text),
     schema="status",
 )
@@ -124,10 +131,7 @@ commands = Table(
     Column("action", Text, nullable=False),
     Column("accepted_at", _Time, nullable=False),
     Column("delivered_at", _Time),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", _Time, nullable=False),
-    Column("claimed_by", Text),
-    Column("last_error", Text),
+    *_attempted(),
     schema="status",
 )
 
@@ -193,10 +197,7 @@ deliveries = Table(
     Column("created_at", _Time, nullable=False),
     Column("delivered_at", _Time),
     Column("dead_at", _Time),
-    Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", _Time, nullable=False),
-    Column("claimed_by", Text),
-    Column("last_error", Text),
+    *_attempted(),
     schema="status",
 )
 
