@@ -39,31 +39,6 @@ class AcceptedAnswer(Answer):
     links: dict[str, str]
 
 
-class RunAnswer(Answer):
-    """The last that is known of a run."""
-
-    instance_id: str
-    workflow: str
-    state: State
-    input: Any
-    output: Any
-    custom_status: Any
-    failure: dict[str, Any] | None
-    accepted_at: datetime
-    started_at: datetime | None
-    updated_at: datetime
-    finished_at: datetime | None
-    start_at: datetime | None
-    deadline: datetime | None
-    rerun_of: str | None
-    requested_by: str | None
-    origin: Origin
-    stale: bool = Field(
-        default=False, description="The engine could not be asked; this is what it said last."
-    )
-    links: dict[str, str]
-
-
 class RunSummary(Answer):
     """A run as the list shows it."""
 
@@ -80,6 +55,18 @@ class RunSummary(Answer):
     rerun_of: str | None
     requested_by: str | None
     links: dict[str, str]
+
+
+class RunAnswer(RunSummary):
+    """The last that is known of a run."""
+
+    input: Any
+    output: Any
+    custom_status: Any
+    failure: dict[str, Any] | None
+    stale: bool = Field(
+        default=False, description="The engine could not be asked; this is what it said last."
+    )
 
 
 class RunsAnswer(Answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -272,25 +272,12 @@ def _json(value: Any) -> Any:
 
 
 def _run(row: Row[Any]) -> Run:
-    return Run(
-        instance_id=row.instance_id,
-        workflow=row.workflow,
-        state=State(row.state),
-        input=row.input,
-        output=row.output,
-        custom_status=row.custom_status,
-        failure=row.failure,
-        accepted_at=row.accepted_at,
-        started_at=row.started_at,
-        updated_at=row.updated_at,
-        finished_at=row.finished_at,
-        start_at=row.start_at,
-        deadline=row.deadline,
-        rerun_of=row.rerun_of,
-        requested_by=row.requested_by,
-        origin=row.origin,
-        wakes_at=row.wakes_at,
-        purged=row.purged_at is not None,
-        dispatched=row.dispatched_at is not None,
-        fresh=row.fresh,
-    )
+    told: dict[str, Any] = {
+        "state": State(row.state),
+        "purged": row.purged_at is not None,
+        "dispatched": row.dispatched_at is not None,
+    }
+    return Run(**{name: getattr(row, name) for name in _AS_STORED - told.keys()}, **told)
+
+
+_AS_STORED = frozenset(field.name for field in fields(Run))

@@ -103,26 +103,8 @@ def api(looks: Looks, watches: Watches, pace: Pace) -> APIBlueprint:
 def document(seen: Seen) -> RunAnswer:
     """Return the answer that shows a run."""
     run = seen.run
-    return RunAnswer(
-        instance_id=run.instance_id,
-        workflow=run.workflow,
-        state=run.state,
-        input=run.input,
-        output=run.output,
-        custom_status=run.custom_status,
-        failure=run.failure,
-        accepted_at=run.accepted_at,
-        started_at=run.started_at,
-        updated_at=run.updated_at,
-        finished_at=run.finished_at,
-        start_at=run.start_at,
-        deadline=run.deadline,
-        rerun_of=run.rerun_of,
-        requested_by=run.requested_by,
-        origin="api" if run.origin == "api" else "engine",
-        stale=seen.stale,
-        links=run_links(run.instance_id),
-    )
+    shown = {name: value for name, value in vars(run).items() if name in RunAnswer.model_fields}
+    return RunAnswer(**shown, stale=seen.stale, links=run_links(run.instance_id))
 
 
 def wait_of(prefer: str | None) -> int:
