@@ -22,6 +22,7 @@ from tests.support.postgres import Database, free_port
 from tests.support.waiting import eventually
 
 IMPLEMENTATIONS = implementations(JobSources(()))
+STEP1_IMPLEMENTATION = next(each for each in IMPLEMENTATIONS if each.activity is STEP1)
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_a_runtime_has_every_activity_however_often_it_is_built(hands: Hands) ->
 
 
 def test_the_engine_hands_over_json_and_gets_json(hands: Hands, run: str) -> None:
-    step1 = as_engine_activity(hands.ledger, IMPLEMENTATIONS[0])
+    step1 = as_engine_activity(hands.ledger, STEP1_IMPLEMENTATION)
     command = {"key": key(STEP1, run), "instance": run, "value": 1}
     assert step1(None, command) == {"value": 2}  # type: ignore[arg-type]
 
@@ -88,7 +89,7 @@ def test_the_engine_hands_over_json_and_gets_json(hands: Hands, run: str) -> Non
     "payload", [None, 1, {}, {"key": "no key", "instance": "i", "value": 1}, {"value": 1}]
 )
 def test_what_is_no_command_is_refused_for_good(hands: Hands, payload: object) -> None:
-    step1 = as_engine_activity(hands.ledger, IMPLEMENTATIONS[0])
+    step1 = as_engine_activity(hands.ledger, STEP1_IMPLEMENTATION)
     with pytest.raises(PermanentError, match="step1 was given no AddOne"):
         step1(None, payload)  # type: ignore[arg-type]
 

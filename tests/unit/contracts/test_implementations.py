@@ -11,10 +11,12 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from holdfast_activity_worker.activities import implementations
 from holdfast_activity_worker.jobs import JobSources
+from holdfast_chaos import model
 from holdfast_contracts import catalogue
 from holdfast_contracts.core import App, Workflow
+from holdfast_contracts.task_chain import TaskChainInput, TaskChainOutput
 from holdfast_orchestrator.registry import register_all
-from holdfast_orchestrator.workflows import IMPLEMENTATIONS
+from holdfast_orchestrator.workflows import IMPLEMENTATIONS, versions
 
 
 def registry_of_the_orchestrator() -> Any:
@@ -25,7 +27,12 @@ def registry_of_the_orchestrator() -> Any:
 
 
 def test_every_workflow_of_the_contract_is_registered_under_its_name_and_nothing_else() -> None:
-    assert set(registry_of_the_orchestrator().orchestrators) == set(catalogue.WORKFLOWS)
+    registry = registry_of_the_orchestrator()
+    assert not registry.orchestrators
+    assert registry.latest_versioned_orchestrators_version_name == {
+        name: workflow.version for name, workflow in catalogue.WORKFLOWS.items()
+    }
+    assert set(registry.versioned_orchestrators) == set(catalogue.WORKFLOWS)
 
 
 def test_every_activity_has_exactly_one_implementation_in_the_app_that_the_contract_names() -> None:
@@ -36,7 +43,9 @@ def test_every_activity_has_exactly_one_implementation_in_the_app_that_the_contr
 
 
 @pytest.mark.parametrize(
-    ("workflow", "function"), IMPLEMENTATIONS, ids=lambda value: getattr(value, "name", "")
+    ("workflow", "function"),
+    [(each.workflow, each.function) for each in IMPLEMENTATIONS if each.is_latest],
+    ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_workflow_function_has_the_name_and_the_types_of_its_contract(
     workflow: Workflow[Any, Any], function: Any
@@ -53,3 +62,46 @@ def results(steps: Any) -> tuple[Any, ...]:
     """What a function that returns ``Steps[…]`` returns at its end."""
     result = get_args(steps)[-1]
     return get_args(result) if get_origin(result) in {Union, UnionType} else (result,)
+
+
+def a_flow(run: Any, request: TaskChainInput) -> Any: ...
+
+
+def a_flow_v1(run: Any, request: TaskChainInput) -> Any: ...
+
+
+def a_flow_v2(run: Any, request: TaskChainInput) -> Any: ...
+
+
+def flow(name: str = "a_flow", version: str = "2") -> Workflow[Any, Any]:
+    return Workflow(name, TaskChainInput, TaskChainOutput, "", activities=(), version=version)
+
+
+def test_an_earlier_version_stands_beside_the_latest_one_and_is_found_by_its_name() -> None:
+    found = versions(flow(), [a_flow, a_flow_v1])
+    assert [(each.function, each.version, each.is_latest) for each in found] == [
+        (a_flow, "2", True),
+        (a_flow_v1, "1", False),
+    ]
+
+
+def test_two_functions_for_one_version_are_refused() -> None:
+    with pytest.raises(ValueError, match="two functions for its version 2"):
+        versions(flow(), [a_flow, a_flow_v2])
+
+
+def test_a_workflow_without_its_latest_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="no function of the name other_flow"):
+        versions(flow("other_flow"), [a_flow])
+
+
+def test_two_things_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two things that are called a_flow"):
+        catalogue.by_name([flow(), flow()])
+
+
+def test_every_public_workflow_says_what_a_run_of_it_must_leave() -> None:
+    assert set(model.MODELS) == set(model.CAUSES) == set(catalogue.PUBLIC_WORKFLOWS)
+    for name, causes in model.CAUSES.items():
+        steps = {activity.name for activity in catalogue.WORKFLOWS[name].activities}
+        assert steps >= set(causes).union(*causes.values()), name

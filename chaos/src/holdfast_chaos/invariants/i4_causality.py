@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from holdfast_chaos import model
 from holdfast_chaos.facts import DONE
 from holdfast_chaos.invariants.result import InvariantResult, Tally
-from holdfast_contracts.batch_processing import (
-    BATCH_PROCESSING,
-    GET_WORK_BATCH,
-    PROCESS_RESULTS,
-    PROCESS_WORK_ITEM,
-)
-from holdfast_contracts.book_trip import BOOK_CAR, BOOK_FLIGHT, BOOK_HOTEL, BOOK_TRIP
-from holdfast_contracts.job_status_monitor import (
-    CHECK_JOB_STATUS,
-    JOB_STATUS_MONITOR,
-    NOTIFY_COMPLETE,
-    NOTIFY_FAILURE,
-)
-from holdfast_contracts.request_escalation import (
-    HANDLE_TIMEOUT,
-    PROCESS_APPROVAL,
-    RECORD_DECISION,
-    REQUEST_ESCALATION,
-)
-from holdfast_contracts.task_chain import ERROR_HANDLER, STEP1, STEP2, STEP3, TASK_CHAIN
 
 if TYPE_CHECKING:
     from holdfast_chaos.facts import Attempt, Effect, LedgerFacts
@@ -35,28 +14,6 @@ if TYPE_CHECKING:
 
 ID = "I4"
 TITLE = "Causes before effects: chains in order, a fan-in after all its parts"
-
-#: By workflow: each step, and the steps all of whose effects must be there before it begins.
-CAUSES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    TASK_CHAIN.name: {
-        STEP2.name: (STEP1.name,),
-        STEP3.name: (STEP2.name,),
-        ERROR_HANDLER.name: (STEP1.name,),
-    },
-    BATCH_PROCESSING.name: {
-        PROCESS_WORK_ITEM.name: (GET_WORK_BATCH.name,),
-        PROCESS_RESULTS.name: (PROCESS_WORK_ITEM.name,),
-    },
-    JOB_STATUS_MONITOR.name: {
-        NOTIFY_COMPLETE.name: (CHECK_JOB_STATUS.name,),
-        NOTIFY_FAILURE.name: (CHECK_JOB_STATUS.name,),
-    },
-    REQUEST_ESCALATION.name: {
-        PROCESS_APPROVAL.name: (RECORD_DECISION.name,),
-        HANDLE_TIMEOUT.name: (RECORD_DECISION.name,),
-    },
-    BOOK_TRIP.name: {BOOK_HOTEL.name: (BOOK_FLIGHT.name,), BOOK_CAR.name: (BOOK_HOTEL.name,)},
-}
 
 
 def check(world: World) -> InvariantResult:
@@ -69,7 +26,7 @@ def check(world: World) -> InvariantResult:
         # Effects that the model does not have are I2's finding, and have no place in an order.
         expected = model.expect(run, world).effects
         known = tuple(effect for effect in effects if effect.key in expected)
-        for step, causes in CAUSES[run.workflow].items():
+        for step, causes in model.CAUSES[run.workflow].items():
             attempts = world.ledger.attempts_of.get(run.instance, ())
             _check_step(step, causes, known, attempts, tally)
     return tally.result(ID, TITLE)

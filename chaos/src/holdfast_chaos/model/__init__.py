@@ -2,38 +2,32 @@
 
 Races that the model cannot foresee (a cancellation between steps, an approval against a
 time-out, the number of polls) are settled by the facts; everything else is computed here.
+
+A pattern's declaration is the module of its stem: `expect` says what a run must have left behind,
+`CAUSES` which steps of it may only begin after which others took effect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from holdfast_chaos.model import (
-    batch_processing,
-    book_trip,
-    job_status_monitor,
-    request_escalation,
-    task_chain,
-)
 from holdfast_chaos.model.expectation import Expectation
-from holdfast_contracts.batch_processing import BATCH_PROCESSING
-from holdfast_contracts.book_trip import BOOK_TRIP
-from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
-from holdfast_contracts.request_escalation import REQUEST_ESCALATION
-from holdfast_contracts.task_chain import TASK_CHAIN
+from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 
 if TYPE_CHECKING:
     from holdfast_chaos.world import DeclaredRun, World
 
     Model = Callable[[DeclaredRun, World], Expectation]
 
-MODELS: Mapping[str, Model] = {
-    TASK_CHAIN.name: task_chain.expect,
-    BATCH_PROCESSING.name: batch_processing.expect,
-    JOB_STATUS_MONITOR.name: job_status_monitor.expect,
-    REQUEST_ESCALATION.name: request_escalation.expect,
-    BOOK_TRIP.name: book_trip.expect,
+_DECLARATIONS = {name: import_module(f"{__name__}.{name}") for name in PUBLIC_WORKFLOWS}
+
+MODELS: Mapping[str, Model] = {name: module.expect for name, module in _DECLARATIONS.items()}
+
+#: By workflow: each step, and the steps all of whose effects must be there before it begins.
+CAUSES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    name: module.CAUSES for name, module in _DECLARATIONS.items()
 }
 
 

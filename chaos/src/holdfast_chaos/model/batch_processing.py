@@ -20,6 +20,12 @@ from holdfast_contracts.core import CLOSE_RUN
 if TYPE_CHECKING:
     from holdfast_chaos.world import DeclaredRun, World
 
+#: Each step, and those that must have taken effect before it begins.
+CAUSES = {
+    PROCESS_WORK_ITEM.name: (GET_WORK_BATCH.name,),
+    PROCESS_RESULTS.name: (PROCESS_WORK_ITEM.name,),
+}
+
 
 def expect(run: DeclaredRun, world: World) -> Expectation:
     """Return the effects of a batch, from the legs that the client loaded and geodesy."""

@@ -24,6 +24,9 @@ from holdfast_contracts.core import CANCEL, CLOSE_RUN
 if TYPE_CHECKING:
     from holdfast_chaos.world import DeclaredRun, World
 
+#: Each step, and those that must have taken effect before it begins.
+CAUSES = {BOOK_HOTEL.name: (BOOK_FLIGHT.name,), BOOK_CAR.name: (BOOK_HOTEL.name,)}
+
 #: Each step with what undoes it, in the order in which they are done.
 SAGA = (
     (BOOK_FLIGHT.name, CANCEL_FLIGHT.name),

@@ -18,6 +18,12 @@ from holdfast_contracts.job_status_monitor import (
 if TYPE_CHECKING:
     from holdfast_chaos.world import DeclaredRun, World
 
+#: Each step, and those that must have taken effect before it begins.
+CAUSES = {
+    NOTIFY_COMPLETE.name: (CHECK_JOB_STATUS.name,),
+    NOTIFY_FAILURE.name: (CHECK_JOB_STATUS.name,),
+}
+
 
 def poll_number(text: str) -> int | None:
     """Return the number of the poll that an effect key of the check stands for, from 0."""

@@ -23,6 +23,12 @@ from holdfast_contracts.request_escalation import (
 if TYPE_CHECKING:
     from holdfast_chaos.world import DeclaredRun, World
 
+#: Each step, and those that must have taken effect before it begins.
+CAUSES = {
+    PROCESS_APPROVAL.name: (RECORD_DECISION.name,),
+    HANDLE_TIMEOUT.name: (RECORD_DECISION.name,),
+}
+
 BRANCHES = (PROCESS_APPROVAL.name, HANDLE_TIMEOUT.name)
 
 

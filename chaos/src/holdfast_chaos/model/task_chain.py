@@ -11,6 +11,13 @@ from holdfast_contracts.task_chain import ERROR_HANDLER, STEP1, STEP2, STEP3
 if TYPE_CHECKING:
     from holdfast_chaos.world import DeclaredRun, World
 
+#: Each step, and those that must have taken effect before it begins.
+CAUSES = {
+    STEP2.name: (STEP1.name,),
+    STEP3.name: (STEP2.name,),
+    ERROR_HANDLER.name: (STEP1.name,),
+}
+
 
 def expect(run: DeclaredRun, world: World) -> Expectation:
     """Return the effects of a chain; nothing in it is left to chance."""

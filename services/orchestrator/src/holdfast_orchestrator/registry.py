@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, get_type_hints
 
 from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
 from pydantic import BaseModel
@@ -15,23 +15,32 @@ from holdfast_contracts.core import (
     ChildOf,
     Committed,
     RetryPolicy,
-    Workflow,
 )
 from holdfast_contracts.job_status_monitor import JobStatusMonitorTurn
 from holdfast_orchestrator.durable import Run, Steps, end
-from holdfast_orchestrator.workflows import IMPLEMENTATIONS
+from holdfast_orchestrator.workflows import IMPLEMENTATIONS, Function, Implementation
 
 #: Tells whether the saved history of a parent has the child in it.
 ParentCommitted = Callable[[ChildOf], bool]
 
 
 def register_all(
-    runtime: WorkflowRuntime, worker_app_id: str, parent_committed: ParentCommitted
+    runtime: WorkflowRuntime,
+    worker_app_id: str,
+    parent_committed: ParentCommitted,
+    implementations: Iterable[Implementation] = IMPLEMENTATIONS,
 ) -> None:
-    """Register every workflow of the contract, and the steps that are local to the orchestrator."""
-    for workflow, implementation in IMPLEMENTATIONS:
-        runtime.register_workflow(
-            durable(workflow, implementation, worker_app_id), name=workflow.name
+    """Register every workflow of the contract, and the steps that are local to the orchestrator.
+
+    Every workflow has a version from its first day on: a run that began without one would be
+    taken for a run of the latest, whatever that is when it goes on.
+    """
+    for implementation in implementations:
+        runtime.register_versioned_workflow(
+            durable(implementation.function, worker_app_id),
+            name=implementation.workflow.name,
+            version_name=implementation.version,
+            is_latest=implementation.is_latest,
         )
 
     # The SDK marks a function that it registers and refuses it a second time; a runtime that
@@ -50,14 +59,13 @@ def register_all(
 
 
 def durable(
-    workflow: Workflow[Any, Any],
-    implementation: Callable[..., Steps[Any]],
-    worker_app_id: str,
+    implementation: Function, worker_app_id: str
 ) -> Callable[[DaprWorkflowContext, Any], Steps[Any]]:
     """Make the engine's function from ours: the run is closed in the ledger however it ends."""
+    takes = input_of(implementation)
 
     def orchestrate(ctx: DaprWorkflowContext, raw: Any) -> Steps[Any]:
-        model = (workflow.turn or workflow.input).model_validate(raw)
+        model = takes.model_validate(raw)
         run = _run(ctx, model, worker_app_id)
         try:
             result = yield from implementation(run, model)
@@ -71,6 +79,16 @@ def durable(
         return result.model_dump(mode="json")
 
     return orchestrate
+
+
+def input_of(implementation: Function) -> type[BaseModel]:
+    """Return what the function takes: an earlier version may read its input by an earlier model."""
+    hints = get_type_hints(implementation)
+    hints.pop("return")
+    _run, takes = hints.values()
+    if not (isinstance(takes, type) and issubclass(takes, BaseModel)):
+        raise TypeError(f"{implementation.__name__} takes a run and a model, nothing else")
+    return takes
 
 
 def _run(ctx: DaprWorkflowContext, model: BaseModel, worker_app_id: str) -> Run:

@@ -32,6 +32,11 @@ def check_job_status(sources: JobSources) -> Observation[CheckJobStatus, JobRepo
     return Observation(CHECK_JOB_STATUS, look)
 
 
+def observations(sources: JobSources) -> tuple[Observation[Any, Any], ...]:
+    """Return the activities of this module that ask the job sources."""
+    return (check_job_status(sources),)
+
+
 @effect(NOTIFY_COMPLETE)
 def notify_complete(work: Work, command: NotifyComplete) -> Notified:
     """Put the notification of a completed job into the outbox."""

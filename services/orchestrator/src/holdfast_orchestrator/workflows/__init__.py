@@ -1,28 +1,70 @@
-"""The workflows, one module for each pattern, and the table that registers them."""
+"""The workflows, one module for each pattern, and the table that registers them.
+
+A workflow of the contract is the function of its name in one of these modules. Earlier versions
+of it, which runs that began in them still need, stand beside it: ``book_trip_v1`` is version "1"
+of ``book_trip``. Before you change workflow code that has runs in flight, read docs/versioning.md
+and run ``make replay-check``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, NamedTuple
 
-from holdfast_contracts.batch_processing import BATCH_CHUNK, BATCH_PROCESSING
-from holdfast_contracts.book_trip import BOOK_TRIP
+from holdfast_contracts.catalogue import WORKFLOWS
 from holdfast_contracts.core import Workflow
-from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
-from holdfast_contracts.request_escalation import REQUEST_ESCALATION
-from holdfast_contracts.task_chain import TASK_CHAIN
 from holdfast_orchestrator.durable import Steps
-from holdfast_orchestrator.workflows.batch_processing import batch_chunk, batch_processing
-from holdfast_orchestrator.workflows.book_trip import book_trip
-from holdfast_orchestrator.workflows.job_status_monitor import job_status_monitor
-from holdfast_orchestrator.workflows.request_escalation import request_escalation
-from holdfast_orchestrator.workflows.task_chain import task_chain
 
-IMPLEMENTATIONS: tuple[tuple[Workflow[Any, Any], Callable[..., Steps[Any]]], ...] = (
-    (TASK_CHAIN, task_chain),
-    (BATCH_PROCESSING, batch_processing),
-    (BATCH_CHUNK, batch_chunk),
-    (JOB_STATUS_MONITOR, job_status_monitor),
-    (REQUEST_ESCALATION, request_escalation),
-    (BOOK_TRIP, book_trip),
+Function = Callable[..., Steps[Any]]
+
+
+class Implementation(NamedTuple):
+    """A workflow of the contract, and the function that is one of its versions."""
+
+    workflow: Workflow[Any, Any]
+    function: Function
+    version: str
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether runs that start now take this version."""
+        return self.version == self.workflow.version
+
+
+def versions(workflow: Workflow[Any, Any], functions: Iterable[Function]) -> list[Implementation]:
+    """Return what of the functions implements the workflow: its latest version, and earlier ones.
+
+    Raises ``ValueError`` where there is no latest version, or two functions are the same one.
+    """
+    earlier = f"{workflow.name}_v"
+    found: dict[str, Implementation] = {}
+    for function in functions:
+        name = function.__name__
+        if name != workflow.name and not name.startswith(earlier):
+            continue
+        version = workflow.version if name == workflow.name else name.removeprefix(earlier)
+        if version in found:
+            raise ValueError(f"{workflow.name} has two functions for its version {version}")
+        found[version] = Implementation(workflow, function, version)
+    if workflow.version not in found:
+        raise ValueError(f"no function of the name {workflow.name} is among the workflows")
+    return list(found.values())
+
+
+def _functions() -> list[Function]:
+    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if callable(value) and getattr(value, "__module__", "") == module.__name__
+    ]
+
+
+IMPLEMENTATIONS: tuple[Implementation, ...] = tuple(
+    implementation
+    for workflow in WORKFLOWS.values()
+    for implementation in versions(workflow, _functions())
 )
