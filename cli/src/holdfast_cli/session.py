@@ -24,6 +24,28 @@ RunArgument = Annotated[
         metavar="INSTANCE_ID", help="The run.", autocompletion=complete_run, show_default=False
     ),
 ]
+RunOption = Annotated[
+    str | None,
+    typer.Option(
+        "--instance-id",
+        help="The run, as Dapr's tools ask for it.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=200, help="How many.")]
+Cursor = Annotated[
+    str | None,
+    typer.Option("--cursor", help="Go on where the last page ended.", show_default=False),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        help="A repeat with the same key does nothing new; made up if not given.",
+        show_default=False,
+    ),
+]
 Reason = Annotated[
     str | None, typer.Option("--reason", help="Why; kept with the run.", show_default=False)
 ]

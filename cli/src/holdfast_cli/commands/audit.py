@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import RenderableType
 
 from holdfast_cli.output import Format, rows, show
-from holdfast_cli.session import Output, client
+from holdfast_cli.session import Cursor, Limit, Output, client
 
 
 def audit(
     ctx: typer.Context,
     *,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many.")] = 50,
-    cursor: Annotated[
-        str | None,
-        typer.Option("--cursor", help="Go on where the last page ended.", show_default=False),
-    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Show who changed what, when and from where (admin)."""

@@ -11,7 +11,17 @@ from holdfast_cli.client import part
 from holdfast_cli.completions import complete_run
 from holdfast_cli.filters import Query, Since, States, Until, WorkflowName, filters
 from holdfast_cli.output import Format, show
-from holdfast_cli.session import AppId, Output, RunArgument, check_app_id, client, one_of
+from holdfast_cli.session import (
+    AppId,
+    Cursor,
+    Limit,
+    Output,
+    RunArgument,
+    RunOption,
+    check_app_id,
+    client,
+    one_of,
+)
 
 
 def get(
@@ -26,15 +36,7 @@ def get(
         ),
     ] = None,
     *,
-    instance_option: Annotated[
-        str | None,
-        typer.Option(
-            "--instance-id",
-            help="The run, as Dapr's tools ask for it.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    instance_option: RunOption = None,
     app_id: AppId = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -53,11 +55,8 @@ def list_runs(
     since: Since = None,
     until: Until = None,
     query: Query = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many.")] = 50,
-    cursor: Annotated[
-        str | None,
-        typer.Option("--cursor", help="Go on where the last page ended.", show_default=False),
-    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
     every: Annotated[bool, typer.Option("--all", help="Every page, not just one.")] = False,
     output: Output = Format.TABLE,
 ) -> None:

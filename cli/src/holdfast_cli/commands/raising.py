@@ -11,7 +11,7 @@ from holdfast_cli.client import part
 from holdfast_cli.completions import complete_event, complete_run
 from holdfast_cli.inputs import json_text
 from holdfast_cli.output import Format, show
-from holdfast_cli.session import AppId, Output, check_app_id, client, one_of
+from holdfast_cli.session import AppId, Key, Output, RunOption, check_app_id, client, one_of
 
 
 def raise_event(
@@ -35,15 +35,7 @@ def raise_event(
         ),
     ] = None,
     *,
-    instance_option: Annotated[
-        str | None,
-        typer.Option(
-            "--instance-id",
-            help="The run, as Dapr's tools ask for it.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    instance_option: RunOption = None,
     event_option: Annotated[
         str | None,
         typer.Option(
@@ -61,14 +53,7 @@ def raise_event(
             help="The event's data as JSON, @FILE, or - for stdin.",
         ),
     ] = "{}",
-    idempotency_key: Annotated[
-        str | None,
-        typer.Option(
-            "--idempotency-key",
-            help="A repeat with the same key sends nothing new; made up if not given.",
-            show_default=False,
-        ),
-    ] = None,
+    idempotency_key: Key = None,
     app_id: AppId = None,
     output: Output = Format.TABLE,
 ) -> None:

@@ -11,7 +11,7 @@ from holdfast_cli.client import Client, part
 from holdfast_cli.completions import complete_workflow
 from holdfast_cli.inputs import json_text, later, seconds
 from holdfast_cli.output import Format, note, show
-from holdfast_cli.session import AppId, Output, RunArgument, check_app_id, client
+from holdfast_cli.session import AppId, Key, Output, RunArgument, check_app_id, client
 from holdfast_cli.states import exit_code
 from holdfast_cli.waiting import wait_for_end
 
@@ -24,14 +24,6 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         help="With --wait: for how long at most, such as 90s or 5m; then exit with 124.",
-        show_default=False,
-    ),
-]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        "--idempotency-key",
-        help="A repeat with the same key starts nothing new; made up if not given.",
         show_default=False,
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -38,82 +39,36 @@ Yes = Annotated[
 ]
 
 
-def suspend(
-    ctx: typer.Context,
-    instance_id: Run = None,
-    *,
-    reason: Reason = None,
-    every: Every = False,
-    workflow: WorkflowName = None,
-    states: States = None,
-    since: Since = None,
-    until: Until = None,
-    query: Query = None,
-    yes: Yes = None,
-    output: Output = Format.TABLE,
-) -> None:
-    """Hold a run before its next step."""
-    matching = filters(workflow, states, since, until, query)
-    _steer(ctx, "suspend", instance_id, matching, every=every, yes=yes, reason=reason, form=output)
+def _command(action: str, help_text: str) -> Callable[..., None]:
+    """Return a command that does something to one run or to many; four of them are alike."""
+
+    def steer(
+        ctx: typer.Context,
+        instance_id: Run = None,
+        *,
+        reason: Reason = None,
+        every: Every = False,
+        workflow: WorkflowName = None,
+        states: States = None,
+        since: Since = None,
+        until: Until = None,
+        query: Query = None,
+        yes: Yes = None,
+        output: Output = Format.TABLE,
+    ) -> None:
+        matching = filters(workflow, states, since, until, query)
+        _steer(ctx, action, instance_id, matching, every=every, yes=yes, reason=reason, form=output)
+
+    steer.__doc__ = help_text
+    return steer
 
 
-def resume(
-    ctx: typer.Context,
-    instance_id: Run = None,
-    *,
-    reason: Reason = None,
-    every: Every = False,
-    workflow: WorkflowName = None,
-    states: States = None,
-    since: Since = None,
-    until: Until = None,
-    query: Query = None,
-    yes: Yes = None,
-    output: Output = Format.TABLE,
-) -> None:
-    """Let a held run go on."""
-    matching = filters(workflow, states, since, until, query)
-    _steer(ctx, "resume", instance_id, matching, every=every, yes=yes, reason=reason, form=output)
-
-
-def cancel(
-    ctx: typer.Context,
-    instance_id: Run = None,
-    *,
-    reason: Reason = None,
-    every: Every = False,
-    workflow: WorkflowName = None,
-    states: States = None,
-    since: Since = None,
-    until: Until = None,
-    query: Query = None,
-    yes: Yes = None,
-    output: Output = Format.TABLE,
-) -> None:
-    """Undo what a run did and end it, where its workflow can."""
-    matching = filters(workflow, states, since, until, query)
-    _steer(ctx, "cancel", instance_id, matching, every=every, yes=yes, reason=reason, form=output)
-
-
-def terminate(
-    ctx: typer.Context,
-    instance_id: Run = None,
-    *,
-    reason: Reason = None,
-    every: Every = False,
-    workflow: WorkflowName = None,
-    states: States = None,
-    since: Since = None,
-    until: Until = None,
-    query: Query = None,
-    yes: Yes = None,
-    output: Output = Format.TABLE,
-) -> None:
-    """End a run at once; nothing is undone, and nothing starts after it."""
-    matching = filters(workflow, states, since, until, query)
-    _steer(
-        ctx, "terminate", instance_id, matching, every=every, yes=yes, reason=reason, form=output
-    )
+suspend = _command("suspend", "Hold a run before its next step.")
+resume = _command("resume", "Let a held run go on.")
+cancel = _command("cancel", "Undo what a run did and end it, where its workflow can.")
+terminate = _command(
+    "terminate", "End a run at once; nothing is undone, and nothing starts after it."
+)
 
 
 def purge(
