@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,3 +148,61 @@ def test_choice_is_a_word_and_its_description_steers_nothing(
     assert b"reboot" not in out
     assert b"\x1b" not in out
     assert err == b""
+
+
+def in_shell(cli: Cli, shell: str, commands: str, **env: str) -> str:
+    """Return what commands write in a shell, or in another one that goes by its name."""
+    program = shutil.which(shell)
+    if program is None:
+        program = str(cli.folder / shell)
+        Path(program).unlink(missing_ok=True)
+        Path(program).symlink_to("/bin/bash")
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    done = subprocess.run(
+        [program, "-c", f"{commands}\nexit $?"],  # not the last command: it has to be a child
+        env={**cli.env, "PATH": path, **env},
+        cwd=cli.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("shell", "script", "startup"),
+    [
+        ("bash", ".bash_completions/holdfast.sh", ".bashrc"),
+        ("zsh", ".zfunc/_holdfast", ".zshrc"),
+        ("fish", ".config/fish/completions/holdfast.fish", None),
+    ],
+)
+def test_completion_is_installed_for_the_shell_that_asks_and_twice_is_once(
+    cli: Cli, shell: str, script: str, startup: str | None
+) -> None:
+    shown = in_shell(cli, shell, "holdfast --show-completion")
+    told = in_shell(cli, shell, "holdfast --install-completion")
+    in_shell(cli, shell, "holdfast --install-completion")
+
+    assert f"{shell} completion installed in" in told
+    assert (cli.folder / script).read_text().strip() == shown.strip()
+    assert "_HOLDFAST_COMPLETE=complete_" in shown
+    if startup is not None:
+        lines = (cli.folder / startup).read_text().split("\n")
+        (line,) = [line for line in lines if Path(script).parent.name in line]
+        assert line
+
+
+def test_bash_completes_with_what_was_installed(cli: Cli, api: Api) -> None:
+    api.on("GET", "/runs", {"runs": [run_document("run-1")], "next": None})
+    in_shell(cli, "bash", "holdfast --install-completion")
+    press_tab = """
+        source .bashrc
+        COMP_WORDS=(holdfast wf get ru); COMP_CWORD=3
+        "$(complete -p holdfast | sed 's/.*-F \\([^ ]*\\).*/\\1/')" holdfast ru get
+        echo "${COMPREPLY[@]}"
+    """
+
+    assert in_shell(cli, "bash", press_tab) == "run-1\n"
