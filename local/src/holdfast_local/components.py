@@ -1,8 +1,9 @@
 """The Dapr resources of `components/`, turned into what a sidecar without a cluster needs.
 
 The files are written for Kubernetes. What differs here: app-ids are the stack's own, secrets are
-in the file itself (which only the owner can read), and rules that need mTLS identities are left
-out, because local sidecars have none.
+in the file itself (which only the owner can read), rules that need mTLS identities are left out,
+because local sidecars have none, and so are the bounds for a flood of runs and for their age, which
+one machine that is watched does not need: retention leaves a reminder for each run that has ended.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from holdfast_local import files
 
 #: Without mTLS a WorkflowAccessPolicy denies every call.
 _NEEDS_MTLS = {"WorkflowAccessPolicy"}
+#: Parts of the Configuration that local sidecars do without.
+_FOR_CLUSTERS = ("accessControl", "workflow")
 
 
 def render(
@@ -50,7 +53,8 @@ def localized(
     """Give the resource as one local stack needs it; the argument stays as it is."""
     result = {**resource, "spec": dict(resource["spec"])}
     spec = result["spec"]
-    spec.pop("accessControl", None)
+    for name in _FOR_CLUSTERS:
+        spec.pop(name, None)
     if "scopes" in resource:
         result["scopes"] = [app_ids[scope] for scope in resource["scopes"]]
     if resource["kind"] == "Component":
