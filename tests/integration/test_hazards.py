@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import httpx
@@ -231,6 +232,74 @@ def test_9_a_run_goes_on_although_its_sidecar_deadlocks_when_the_orchestrator_is
     assert stack.kill("orchestrator")
     assert wait_for_end(api, run, seconds=60)["output"]["count"] == 300
     stack.wait_until_ready()
+
+
+@pytest.mark.parametrize(
+    ("workflow", "payload", "instance"),
+    [("task_chain", 1, "{run}"), ("batch_processing", 100, "{run}:0:0")],
+    ids=["run", "child"],
+)
+def test_11_a_start_that_is_cut_off_in_its_commit_begins_all_the_same(
+    stack: Stack, api: httpx.Client, db: Engine, workflow: str, payload: int, instance: str
+) -> None:
+    run = f"cut-off-{workflow}"
+    instance = instance.format(run=run)
+    with held_commit(db, instance):
+        start(api, workflow, payload, instance_id=run)
+        eventually("the start is in its commit", lambda: waiting_commits(db) == 1)
+        assert stack.kill("orchestrator")
+        # The reminder that begins the run fires now, finds nothing, and is gone.
+        eventually(
+            "the reminder fired", lambda: f"state found for actor '{instance}'" in log(stack)
+        )
+    stack.wait_until_ready()
+    assert wait_for_end(api, run)["state"] == "COMPLETED"
+
+
+@contextmanager
+def held_commit(db: Engine, instance: str) -> Iterator[None]:
+    """Let the commit that creates an instance wait, as on a slow disk: it cannot be cancelled."""
+    with db.begin() as connection:
+        connection.execute(text("GRANT USAGE ON SCHEMA public TO holdfast_dapr"))
+        connection.execute(text(_HOLD))
+        connection.execute(
+            text(f"""CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON dapr.state
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                WHEN (new.key LIKE '%||{instance}||metadata') EXECUTE FUNCTION public.hold()""")
+        )
+    try:
+        with db.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(11)"))
+            yield
+    finally:
+        with db.begin() as connection:
+            connection.execute(text("DROP TRIGGER hold ON dapr.state"))
+            connection.execute(text("DROP FUNCTION public.hold"))
+            connection.execute(text("REVOKE USAGE ON SCHEMA public FROM holdfast_dapr"))
+
+
+_HOLD = """
+    CREATE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+        LOOP
+            BEGIN
+                PERFORM pg_advisory_xact_lock(11);
+                RETURN NULL;
+            EXCEPTION WHEN query_canceled THEN NULL;
+            END;
+        END LOOP;
+    END $$
+"""
+
+
+def waiting_commits(db: Engine) -> int:
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with db.connect() as connection:
+        return int(connection.scalar(text(query)) or 0)
+
+
+def log(stack: Stack) -> str:
+    return (stack.folder.path / "logs" / "orchestrator-sidecar.log").read_text()
 
 
 def steps(db: Engine, run: str) -> list[str]:

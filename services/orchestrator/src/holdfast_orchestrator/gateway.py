@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import grpc
@@ -19,6 +19,10 @@ from holdfast_orchestrator.history import describe, parsed, rfc3339
 T = TypeVar("T")
 
 TERMINAL = frozenset({"COMPLETED", "FAILED", "TERMINATED"})
+#: No workflow waits for it: it does nothing but make the engine look at the instance.
+WAKE_EVENT = "holdfast-wake"
+#: A child that has not begun after this time is taken to have lost what starts it.
+_CHILD_BEGINS_WITHIN = timedelta(seconds=5)
 
 
 class EngineUnavailableError(Exception):
@@ -76,7 +80,8 @@ class EngineGateway:
             "workflow": state.name,
             "status": state.runtime_status.name,
             "created_at": rfc3339(state.created_at),
-            "updated_at": rfc3339(state.last_updated_at),
+            # Before the first turn the engine has no time for this, and gives the year 1.
+            "updated_at": rfc3339(max(state.created_at, state.last_updated_at)),
             "input": parsed(state.serialized_input),
             "output": parsed(state.serialized_output),
             "custom_status": parsed(state.serialized_custom_status),
@@ -105,6 +110,29 @@ class EngineGateway:
         if self._existing(instance_id)["status"] in TERMINAL:
             raise InstanceFinishedError
         _ask(lambda: self._client.raise_workflow_event(instance_id, name, data=data))
+
+    def wake(self, instance_id: str) -> list[str]:
+        """Start what was created and never began: the instance itself, or children it waits for.
+
+        A start that is cut off between the engine's save and its end can lose the reminder that
+        begins the run (hazard 11 of docs/hazards.md). An event brings a reminder of its own; an
+        instance that had its reminder after all takes one more turn in which nothing happens.
+
+        Returns the IDs that were woken; none if nothing needed it.
+        """
+        state = self._existing(instance_id)
+        if state["status"] == "PENDING":
+            _ask(lambda: self._client.raise_workflow_event(instance_id, WAKE_EVENT))
+            return [instance_id]
+        if state["status"] != "RUNNING":
+            return []
+        woken: list[str] = []
+        for child in open_children(self.history(instance_id)):
+            found = self.state(child)
+            if found is None or _is_new(found):
+                continue
+            woken += self.wake(child)
+        return woken
 
     def terminate(self, instance_id: str) -> None:
         """End a run and its children where they stand; nothing is compensated."""
@@ -145,6 +173,26 @@ class EngineGateway:
         if state is None:
             raise NoSuchInstanceError
         return state
+
+
+def open_children(history: list[dict[str, Any]]) -> list[str]:
+    """Return the IDs of the children that a history waits for."""
+    created = {
+        event["event_id"]: event["instance_id"]
+        for event in history
+        if event["type"] == "CHILD_WORKFLOW_INSTANCE_CREATED"
+    }
+    ended = {
+        event["task_scheduled_id"]
+        for event in history
+        if event["type"] in {"CHILD_WORKFLOW_INSTANCE_COMPLETED", "CHILD_WORKFLOW_INSTANCE_FAILED"}
+    }
+    return [instance for event, instance in created.items() if event not in ended]
+
+
+def _is_new(state: dict[str, Any]) -> bool:
+    created = datetime.fromisoformat(state["created_at"])
+    return datetime.now(UTC) - created < _CHILD_BEGINS_WITHIN
 
 
 def rekeyed(event: dict[str, Any] | None, instance_id: str) -> dict[str, Any]:

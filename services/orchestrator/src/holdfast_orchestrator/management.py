@@ -125,6 +125,10 @@ def _register_actions(pages: Blueprint, gateway: EngineGateway) -> None:
         gateway.terminate(instance_id)
         return jsonify(instance_id=instance_id), HTTPStatus.ACCEPTED
 
+    @pages.post("/instances/<instance_id>/wake")
+    def wake(instance_id: str) -> ResponseReturnValue:
+        return jsonify(woken=gateway.wake(instance_id))
+
     @pages.post("/instances/<instance_id>/rerun")
     def rerun(instance_id: str) -> ResponseReturnValue:
         wanted = _parse(RerunRequest)

@@ -24,6 +24,8 @@ _READ_SECONDS = 3.0
 _WRITE_SECONDS = 10.0
 #: How long nobody asks after a read that failed.
 _REST_SECONDS = 0.5
+#: The engine's word for an instance that was created and has not begun.
+PENDING = "PENDING"
 _TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, not a token
 
 
@@ -98,9 +100,25 @@ class Orchestrator:
             self._outage.note(answered=answered)
         return found
 
-    def exists(self, instance_id: str) -> bool:
-        """Tell whether the engine has an instance of that ID, running or finished."""
-        return self._run(instance_id, _WRITE_SECONDS) is not None
+    def started(self, instance_id: str) -> bool:
+        """Tell whether the engine has an instance of that ID, begun or finished or begun now.
+
+        For one whose start was cut off: it may be there and have lost what begins it.
+        """
+        found = self._run(instance_id, _WRITE_SECONDS)
+        if found is not None and found.status == PENDING:
+            self.wake(instance_id)
+        return found is not None
+
+    def wake(self, instance_id: str) -> list[str]:
+        """Begin what was created and never began, the run or its children; return their IDs."""
+        answer = self._ask("POST", f"instances/{instance_id}/wake", _WRITE_SECONDS)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return []
+        if not answer.is_success:
+            raise RefusedError(_why(answer))
+        woken: list[str] = answer.json()["woken"]
+        return woken
 
     def start(
         self, workflow: str, instance_id: str, document: Any, start_at: datetime | None
@@ -145,7 +163,7 @@ class Orchestrator:
         """Start a run that shares another's history up to a step; that it is there is as good."""
         body = {"event_id": event_id, "new_instance_id": instance_id}
         answer = self._ask("POST", f"instances/{source_id}/rerun", _WRITE_SECONDS, body)
-        if answer.status_code == HTTPStatus.CONFLICT and self.exists(instance_id):
+        if answer.status_code == HTTPStatus.CONFLICT and self.started(instance_id):
             return
         if answer.status_code != HTTPStatus.CREATED:
             raise RefusedError(_why(answer))
@@ -157,6 +175,14 @@ class Orchestrator:
             raise MissingError
         events: list[dict[str, Any]] = answer.json()["events"]
         return events
+
+    def recording(self, instance_id: str) -> dict[str, Any]:
+        """Return the history as the engine keeps it; raises `MissingError` if there is none."""
+        answer = self._read(f"instances/{instance_id}/recording")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise MissingError
+        recording: dict[str, Any] = answer.json()
+        return recording
 
     def instance_ids(self, page_size: int, token: str | None) -> tuple[list[str], str | None]:
         """Return a page of all IDs that the engine has, children's too, and the next token."""

@@ -196,7 +196,7 @@ class Starts(Outbox):
         The engine resets a finished run that is started again. So when an answer may have been
         lost the run is looked up first, and a process that was frozen does not start anything.
         """
-        if claim.attempts_before and orchestrator.exists(claim.id):
+        if claim.attempts_before and orchestrator.started(claim.id):
             return
         check_lease()
         row = claim.row
