@@ -24,6 +24,7 @@ _STATUS_FIELDS = (
     "updated_at",
     "finished_at",
     "rerun_of",
+    "reason",
     "input",
     "output",
 )
@@ -129,7 +130,7 @@ def why(document: Document) -> RenderableType:
 def events(document: Document) -> RenderableType:
     """Show every event that was accepted for a run."""
     return rows(
-        ("EVENT ID", "NAME", "STATE", "ACCEPTED", "DELIVERED", "CONSUMED"),
+        ("EVENT ID", "NAME", "STATE", "ACCEPTED", "DELIVERED", "CONSUMED", "REASON"),
         (
             [
                 event.get(name)
@@ -140,6 +141,7 @@ def events(document: Document) -> RenderableType:
                     "accepted_at",
                     "delivered_at",
                     "consumed_at",
+                    "reason",
                 )
             ]
             for event in document["events"]

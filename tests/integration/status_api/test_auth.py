@@ -340,7 +340,7 @@ def test_the_log_pages_newest_first_and_new_entries_do_not_shift_it(
     seen = [entry["target"] for entry in (*first["entries"], *second["entries"])]
     assert seen == list(reversed(runs))[:4]
     assert set(first["entries"][0]) == {
-        "at", "subject", "role", "action", "target", "status", "address",
+        "at", "subject", "role", "action", "target", "status", "address", "reason",
     }  # fmt: skip
 
 

@@ -73,6 +73,69 @@ def test_a_run_that_has_not_started_ends_at_once_and_never_starts(
     problem(lone_api.post(f"/runs/{run}/suspend"), 409)
 
 
+def said(api: httpx.Client, run: str) -> object:
+    return api.get(f"/status/{run}").json()["reason"]
+
+
+def audited(api: httpx.Client, run: str) -> list[tuple[str, str]]:
+    """Return what was done to the run and why, in order, by the audit log."""
+    entries = api.get("/audit", params={"limit": 200}).json()["entries"]
+    mine = [entry for entry in entries if run in entry["target"]]
+    return [(entry["action"], entry["reason"]) for entry in reversed(mine)]
+
+
+def test_reasons_are_kept_with_the_run_and_in_the_audit_log(lone_api: httpx.Client) -> None:
+    run = accepted(lone_api, "task_chain", 1)
+    for action, reason in (("suspend", "audit"), ("resume", ""), ("terminate", "storm\n<b>")):
+        assert lone_api.post(f"/runs/{run}/{action}", json={"reason": reason}).status_code == 202
+        assert said(lone_api, run) == (reason or None)
+    events = lone_api.get(f"/runs/{run}/events").json()["events"]
+    assert [event["reason"] for event in events] == ["audit", ""]
+    # Asked again without a word: what was said stays.
+    assert lone_api.post(f"/runs/{run}/terminate").status_code == 202
+    assert said(lone_api, run) == "storm\n<b>"
+    assert audited(lone_api, run) == [
+        ("run.start", ""),
+        ("run.suspend", "audit"),
+        ("run.resume", ""),
+        ("run.terminate", "storm <b>"),
+        ("run.terminate", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "state"), [("cancel", "CANCELLED"), ("terminate", "TERMINATED")]
+)
+def test_reason_for_the_end_of_what_never_started_is_kept_until_it_is_purged(
+    lone_api: httpx.Client, rows: Engine, action: str, state: str
+) -> None:
+    run = scheduled(lone_api, "book_trip", TRIP)
+    assert lone_api.post(f"/runs/{run}/{action}", json={"reason": "rain"}).status_code == 202
+    status = lone_api.get(f"/status/{run}").json()
+    assert (status["state"], status["reason"]) == (state, "rain")
+    assert lone_api.delete(f"/runs/{run}").status_code == 204
+    with rows.connect() as connection:
+        query = "SELECT reason FROM status.runs WHERE instance_id = :run"
+        assert connection.scalar(text(query), {"run": run}) is None
+
+
+def test_a_refused_action_leaves_the_reason_as_it_was(lone_api: httpx.Client) -> None:
+    run = accepted(lone_api, "task_chain", 1)
+    problem(lone_api.post(f"/runs/{run}/resume", json={"reason": "go"}), 409)
+    problem(lone_api.post(f"/runs/{run}/suspend", json={"reason": "x" * 501}), 422)
+    assert said(lone_api, run) is None
+    assert audited(lone_api, run)[1:] == [("run.resume", "go"), ("run.suspend", "")]
+
+
+def test_many_runs_get_the_reason_that_was_given_for_all(lone_api: httpx.Client) -> None:
+    run = scheduled(lone_api, "task_chain", 1)
+    token = lone_api.post("/bulk/terminate", params={"q": run}).json()["token"]
+    body = {"token": token, "reason": "end of season"}
+    assert lone_api.post("/bulk/terminate", params={"q": run}, json=body).json()["accepted"] == 1
+    assert said(lone_api, run) == "end of season"
+    assert ("bulk", "end of season") in audited(lone_api, run)
+
+
 def test_a_deadline_ends_a_run_that_never_started(lone_api: httpx.Client) -> None:
     answer = lone_api.post("/workflows/task_chain", params={"deadline": hence(seconds=0.5)}, json=1)
     run = answer.json()["instance_id"]
@@ -86,6 +149,7 @@ def test_a_deadline_ends_a_run_that_never_started(lone_api: httpx.Client) -> Non
         return events == ["cancel"] and is_closed(lone_api, run)
 
     eventually("both were told to end", ordered)
+    assert {said(lone_api, run), said(lone_api, trip)} == {"its deadline has passed"}
 
 
 def is_closed(api: httpx.Client, run: str) -> bool:

@@ -141,7 +141,6 @@ def test_answer_of_another_shape_is_an_error_in_words(
         ("wf", "raise-event", "a"),
         ("wf", "suspend"),
         ("wf", "suspend", "a", "--all"),
-        ("wf", "suspend", "--all", "--reason", "r"),
         ("wf", "suspend", "a", "--workflow", "task_chain"),
         ("wf", "purge", "a", "--yes", "token"),
         ("wf", "list", "--state", "BROKEN"),

@@ -88,6 +88,17 @@ def test_bulk_action_with_the_token_is_done(cli: Cli, api: Api) -> None:
     assert done.out == "suspend: accepted for 2 of 2 runs\n"
 
 
+def test_reason_of_a_bulk_action_is_in_the_command_that_does_it(cli: Cli, api: Api) -> None:
+    count = {"action": "cancel", "count": 2, "token": "t1", "expires_at": ACCEPTED_AT}
+    api.on("POST", "/bulk/cancel", count)
+
+    done = cli("wf", "cancel", "--all", "--reason", "no snow")
+
+    assert done.out.endswith("  holdfast wf cancel --all --reason 'no snow' --yes t1\n")
+    cli("wf", "cancel", "--all", "--reason", "no snow", "--yes", "t1")
+    assert api.asked[-1].json == {"reason": "no snow", "token": "t1"}
+
+
 def test_bulk_action_that_was_refused_for_a_run_exits_with_5(cli: Cli, api: Api) -> None:
     refused = [{"instance_id": "r2", "reason": "The run has finished"}]
     result = {"action": "cancel", "count": 2, "accepted": 1, "refused": refused}

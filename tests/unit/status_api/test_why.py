@@ -30,6 +30,7 @@ def run(state: State = State.RUNNING, **fields: Any) -> Run:
         "deadline": None,
         "rerun_of": None,
         "requested_by": None,
+        "reason": None,
         "origin": "api",
         "wakes_at": None,
         "purged": False,

@@ -24,7 +24,7 @@ def audit(
 
 
 def _table(document: dict[str, Any]) -> RenderableType:
-    names = ("at", "subject", "role", "action", "target", "status", "address")
+    names = ("at", "subject", "role", "action", "target", "status", "address", "reason")
     return rows(
         [name.upper() for name in names],
         ([entry.get(name) for name in names] for entry in document["entries"]),

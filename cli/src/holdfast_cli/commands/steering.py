@@ -106,8 +106,6 @@ def _steer(
     reason: str | None = None,
 ) -> None:
     _check(instance_id, matching, every=every, yes=yes)
-    if every and reason is not None:
-        raise typer.BadParameter("--reason goes with one run, not with --all")
     body = {} if reason is None else {"reason": reason}
     if instance_id is not None:
         answer = client(ctx).post(f"/runs/{part(instance_id)}/{action}", body)
@@ -116,7 +114,7 @@ def _steer(
     if yes is not None:
         body["token"] = yes
     document = client(ctx).post(f"/bulk/{action}", body, matching).document
-    show(document, form, lambda found: _bulk(found, _again(action, matching)))
+    show(document, form, lambda found: _bulk(found, _again(action, matching, reason)))
     if document.get("refused"):
         raise typer.Exit(ExitCode.CONFLICT)
 
@@ -130,12 +128,14 @@ def _check(
         raise typer.BadParameter("an instance ID stands alone: no --all, no filters, no --yes")
 
 
-def _again(action: str, matching: dict[str, Any]) -> str:
+def _again(action: str, matching: dict[str, Any], reason: str | None) -> str:
     words = ["holdfast", "wf", action, "--all"]
     for name, value in matching.items():
         flag = "--query" if name == "q" else f"--{name}"
         for one in value if isinstance(value, list) else [value]:
             words += [flag, str(one)]
+    if reason is not None:
+        words += ["--reason", reason]
     return shlex.join(words)
 
 

@@ -64,6 +64,10 @@ class RunAnswer(RunSummary):
     output: Any
     custom_status: Any
     failure: dict[str, Any] | None
+    reason: str | None = Field(
+        description="What was said with the last suspension, resumption, cancellation or"
+        " termination; of a run whose deadline has passed, that."
+    )
     stale: bool = Field(
         default=False, description="The engine could not be asked; this is what it said last."
     )
@@ -204,6 +208,7 @@ class EventAnswer(Answer):
     accepted_at: datetime
     delivered_at: datetime | None
     consumed_at: datetime | None
+    reason: str | None = Field(description="Of a suspension, resumption or cancellation.")
 
 
 class EventsAnswer(Answer):
@@ -262,6 +267,7 @@ class AuditEntry(Answer):
     target: str
     status: int
     address: str
+    reason: str = Field(description="What the caller said why; empty if nothing.")
 
 
 class AuditAnswer(Answer):

@@ -23,6 +23,8 @@ from holdfast_status_api.tables import bulk_tokens, runs
 MOST = 1000
 _VALID_FOR = timedelta(minutes=10)
 
+#: What is said of each run where nothing was said of all.
+_ONE_OF_MANY = "one of many"
 ACTIONS = ("suspend", "resume", "cancel", "terminate", "purge")
 
 
@@ -70,7 +72,7 @@ def rehearse(engine: Engine, action: str, filters: Filters) -> DryRun:
     return DryRun(number, token, expires_at)
 
 
-def perform(engine: Engine, action: str, filters: Filters, token: str) -> Outcome:
+def perform(engine: Engine, action: str, filters: Filters, token: str, reason: str = "") -> Outcome:
     """Do it to the runs that the dry run could see; a run that was accepted later is not met.
 
     A run that refuses, because it changed in the meantime, does not keep the others from it.
@@ -106,11 +108,12 @@ def perform(engine: Engine, action: str, filters: Filters, token: str) -> Outcom
     for instance_id, workflow in found:
         audit.about(f"{action}/{instance_id}")
         try:
-            _apply(engine, action, instance_id, workflow)
+            _apply(engine, action, instance_id, workflow, reason or _ONE_OF_MANY)
             outcome.accepted.append(instance_id)
         except Problem as problem:
             outcome.refused.append((instance_id, str(problem)))
     audit.about(action)
+    audit.because(reason)
     return outcome
 
 
@@ -129,8 +132,7 @@ def _applicable(action: str) -> ColumnElement[bool]:
             return ~runs.c.terminal
 
 
-def _apply(engine: Engine, action: str, instance_id: str, workflow: str) -> None:
-    reason = "one of many"
+def _apply(engine: Engine, action: str, instance_id: str, workflow: str, reason: str) -> None:
     match action:
         case "purge":
             operations.purge(engine, instance_id)
@@ -141,7 +143,7 @@ def _apply(engine: Engine, action: str, instance_id: str, workflow: str) -> None
         case "cancel":
             operations.cancel(engine, instance_id, workflow, reason)
         case _:
-            operations.terminate(engine, instance_id)
+            operations.terminate(engine, instance_id, reason)
 
 
 def _digest(token: str) -> str:

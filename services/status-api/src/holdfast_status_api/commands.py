@@ -142,6 +142,7 @@ def purge_where(connection: Connection, *conditions: ColumnElement[bool], limit:
                 output=null(),
                 custom_status=null(),
                 failure=null(),
+                reason=null(),
             )
             .returning(runs.c.instance_id)
         )

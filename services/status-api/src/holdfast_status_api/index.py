@@ -53,6 +53,7 @@ class Run:
     deadline: datetime | None
     rerun_of: str | None
     requested_by: str | None
+    reason: str | None
     origin: str
     #: When the run's next timer is due, as far as that is known.
     wakes_at: datetime | None

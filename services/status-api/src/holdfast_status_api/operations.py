@@ -20,7 +20,7 @@ from holdfast_status_api.commands import (
     take_turns,
     withdraw,
 )
-from holdfast_status_api.receipts import Receipt, accept_event, is_closed
+from holdfast_status_api.receipts import Receipt, accept_event, is_closed, note_reason
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import runs
 
@@ -40,21 +40,24 @@ def cancel(engine: Engine, instance_id: str, workflow: str, reason: str) -> Rece
     flow = WORKFLOWS.get(workflow)
     if flow is None or not flow.cancellable:
         raise not_cancellable(workflow)
+    audit.because(reason)
     with engine.begin() as connection:
         take_turns(connection, instance_id)
         if withdraw(connection, instance_id, State.CANCELLED):
+            note_reason(connection, instance_id, reason)
             audit.record(connection, HTTPStatus.ACCEPTED)
             return None
     data = Cancellation(reason=reason).model_dump(mode="json")
     return accept_event(engine, instance_id, CANCEL, data, idempotency_key=None)
 
 
-def terminate(engine: Engine, instance_id: str) -> bool:
+def terminate(engine: Engine, instance_id: str, reason: str) -> bool:
     """Accept the end of a run where it stands; return whether its ledger is closed already.
 
     If so, no effect of the run or of its children starts from now on. If not, because an effect
     is under way, it will be closed before the engine is told. A 409 if the run has ended.
     """
+    audit.because(reason)
     with engine.begin() as connection:
         take_turns(connection, instance_id)
         over, closed, again = connection.execute(
@@ -66,6 +69,8 @@ def terminate(engine: Engine, instance_id: str) -> bool:
         ).one()
         if over or (closed and not again):
             raise has_ended(instance_id)
+        if reason or not again:
+            note_reason(connection, instance_id, reason)
         audit.record(connection, HTTPStatus.ACCEPTED)
         if withdraw(connection, instance_id, State.TERMINATED):
             return True
@@ -90,11 +95,12 @@ def purge(engine: Engine, instance_id: str) -> None:
 
 def enforce_deadline(engine: Engine, instance_id: str, workflow: str) -> None:
     """End a run whose time is up, gently if its workflow can undo what it did."""
+    reason = "its deadline has passed"
     try:
         if (flow := WORKFLOWS.get(workflow)) is not None and flow.cancellable:
-            cancel(engine, instance_id, workflow, "its deadline has passed")
+            cancel(engine, instance_id, workflow, reason)
         else:
-            terminate(engine, instance_id)
+            terminate(engine, instance_id, reason)
     except Problem as problem:
         if problem.status != HTTPStatus.CONFLICT:
             raise

@@ -9,7 +9,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from holdfast_contracts.agreements import event_lock
@@ -21,6 +21,9 @@ from holdfast_status_api import documents
 from holdfast_status_api.acceptance import key_reused
 from holdfast_status_api.auth import audit
 from holdfast_status_api.tables import closed_runs, consumed_events, decisions, events, runs
+
+#: The events by which operators steer a run; each says why.
+_STEERING = frozenset({SUSPEND.name, RESUME.name, CANCEL.name})
 
 
 class EventState(StrEnum):
@@ -42,6 +45,7 @@ class Receipt:
     accepted_at: datetime
     delivered_at: datetime | None = None
     consumed_at: datetime | None = None
+    reason: str | None = None
 
 
 def accept_event(
@@ -62,6 +66,9 @@ def accept_event(
     here is seen by a decision that comes later, and one that comes after it is a 409.
     """
     payload_hash = documents.fingerprint(event.name, data)
+    steers = event.name in _STEERING
+    if steers:
+        audit.because(data["reason"])
     with engine.begin() as connection:
         connection.execute(
             select(func.pg_advisory_xact_lock(func.hashtextextended(event_lock(instance_id), 0)))
@@ -88,6 +95,8 @@ def accept_event(
         receipt = _insert(connection, instance_id, event, data, idempotency_key)
         if suspended and event.name == CANCEL.name:
             _insert(connection, instance_id, RESUME, {"reason": "cancelled"}, None)
+        if steers:
+            note_reason(connection, instance_id, data["reason"])
         audit.record(connection, HTTPStatus.ACCEPTED)
     return receipt
 
@@ -114,9 +123,17 @@ def receipts_of(engine: Engine, instance_id: str) -> list[Receipt]:
                 row.accepted_at,
                 row.delivered_at,
                 row.consumed_at,
+                row.data.get("reason") if row.name in _STEERING else None,
             )
             for row in connection.execute(query)
         ]
+
+
+def note_reason(connection: Connection, instance_id: str, reason: str) -> None:
+    """Keep what was said why with the run; nothing, if nothing was said."""
+    connection.execute(
+        update(runs).where(runs.c.instance_id == instance_id).values(reason=reason or None)
+    )
 
 
 def _insert(

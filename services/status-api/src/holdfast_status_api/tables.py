@@ -84,6 +84,8 @@ runs = Table(
     Column("asked_at", _Time),
     Column("wakes_at", _Time),
     Column("purged_at", _Time),
+    #: What was said with the last suspension, resumption, cancellation or termination.
+    Column("reason", Text),
     schema="status",
 )
 
@@ -118,6 +120,7 @@ audit = Table(
     Column("target", Text, nullable=False),
     Column("status", Integer, nullable=False),
     Column("address", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     schema="status",
 )
 

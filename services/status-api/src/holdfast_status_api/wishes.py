@@ -10,7 +10,7 @@ from holdfast_contracts.core import InstanceId
 
 
 class Reason(BaseModel):
-    """Why. Of a suspension, a resumption and a cancellation it is kept, with the event."""
+    """Why. It is kept with the run, and in the audit log."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,9 +31,7 @@ class Rerun(BaseModel):
     )
 
 
-class Confirmation(BaseModel):
-    """The token of the dry run."""
-
-    model_config = ConfigDict(extra="forbid")
+class Confirmation(Reason):
+    """The token of the dry run, and why."""
 
     token: Annotated[str, Field(max_length=200)] | None = None

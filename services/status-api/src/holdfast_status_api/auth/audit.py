@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +23,7 @@ from holdfast_status_api.tables import audit
 
 _LONGEST_TARGET = 500
 _LONGEST_ADDRESS = 100
+_LONGEST_REASON = 500
 _ATTEMPTS = 3
 _UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _log = structlog.get_logger()
@@ -39,6 +40,7 @@ class Entry:
     target: str
     status: int
     address: str
+    reason: str
 
 
 def begin(action: str, values: Mapping[str, Any]) -> None:
@@ -51,6 +53,12 @@ def about(target: str) -> None:
     """Say what the entries from here on are about, where one request changes many things."""
     if _is_open():
         g.audit_target = target
+
+
+def because(reason: str) -> None:
+    """Say why the request at hand does what it does, if its caller said so."""
+    if _is_open():
+        g.audit_reason = reason
 
 
 def record(connection: Connection, status: HTTPStatus, target: str | None = None) -> None:
@@ -97,7 +105,7 @@ def entries(engine: Engine, limit: int, cursor: str | None) -> tuple[list[Entry]
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     page = [
-        Entry(row.at, row.subject, row.role, row.action, row.target, row.status, row.address)
+        Entry(**{field.name: getattr(row, field.name) for field in fields(Entry)})
         for row in rows[:limit]
     ]
     return page, _cursor(rows[limit - 1].seq) if len(rows) > limit else None
@@ -119,6 +127,7 @@ def _entry(status: int, target: str | None) -> dict[str, Any]:
         "target": _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", g.audit_target)[:_LONGEST_TARGET],
         "status": int(status),
         "address": _UNSTORABLE.sub("", request.remote_addr or "")[:_LONGEST_ADDRESS],
+        "reason": _UNSTORABLE.sub(" ", g.get("audit_reason", ""))[:_LONGEST_REASON],
     }
 
 

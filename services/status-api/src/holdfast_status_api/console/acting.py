@@ -108,7 +108,7 @@ def _cancel(console: Console, run: Run) -> str:
 
 
 def _terminate(console: Console, run: Run) -> str:
-    operations.terminate(console.engine, run.instance_id)
+    operations.terminate(console.engine, run.instance_id, _reason())
     console.background.command_accepted()
     return run.instance_id
 

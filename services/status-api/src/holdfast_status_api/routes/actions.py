@@ -108,8 +108,8 @@ def _register_ends(
         starts has no effect.
         """
         run = looks.look(path.instance_id).run
-        _body(Reason, settings)
-        fenced = operations.terminate(engine, run.instance_id)
+        reason = _body(Reason, settings).reason
+        fenced = operations.terminate(engine, run.instance_id, reason)
         background.command_accepted()
         return _accepted(run, "terminate", fenced=fenced)
 
@@ -205,7 +205,8 @@ def _register_bulk(
 
         With it, and the same filters: do it to those runs that were there at the count.
         """
-        token = _body(Confirmation, settings).token
+        wanted = _body(Confirmation, settings)
+        token = wanted.token
         filters = query.filters()
         if token is None:
             found = bulk.rehearse(engine, path.action, filters)
@@ -215,7 +216,7 @@ def _register_bulk(
                 token=found.token,
                 expires_at=found.expires_at,
             ).response()
-        outcome = bulk.perform(engine, path.action, filters, token)
+        outcome = bulk.perform(engine, path.action, filters, token, wanted.reason)
         background.event_accepted()
         background.command_accepted()
         return BulkAnswer(

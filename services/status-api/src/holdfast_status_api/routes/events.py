@@ -86,6 +86,7 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
                     accepted_at=receipt.accepted_at,
                     delivered_at=receipt.delivered_at,
                     consumed_at=receipt.consumed_at,
+                    reason=receipt.reason,
                 )
                 for receipt in receipts_of(engine, run.instance_id)
             ]

@@ -42,18 +42,7 @@ def api(engine: Engine) -> APIBlueprint:
         """Page through every mutation, the refused ones too; entries are only ever added."""
         entries, following = audit.entries(engine, query.limit, query.cursor)
         return AuditAnswer(
-            entries=[
-                AuditEntry(
-                    at=entry.at,
-                    subject=entry.subject,
-                    role=entry.role,
-                    action=entry.action,
-                    target=entry.target,
-                    status=entry.status,
-                    address=entry.address,
-                )
-                for entry in entries
-            ],
+            entries=[AuditEntry(**vars(entry)) for entry in entries],
             next=following,
         ).response(headers={"Cache-Control": "no-store"})
 
