@@ -143,6 +143,7 @@ bulk_tokens = Table(
     "bulk_tokens",
     metadata,
     Column("digest", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("filters", Text, nullable=False),
     Column("as_of", _Time, nullable=False),
