@@ -268,6 +268,19 @@ def test_a_token_that_nobody_gave_out_does_nothing(lone_api: httpx.Client, token
         problem(answer, 422)
 
 
+def test_a_token_is_of_no_use_to_anybody_but_whoever_counted(
+    service: Service, lone_api: httpx.Client
+) -> None:
+    run = scheduled(lone_api, "task_chain", 1)
+    query = {"q": run}
+    with service.client("operator") as operator, service.client("admin") as admin:
+        token = {"token": operator.post("/bulk/terminate", params=query).json()["token"]}
+        problem(admin.post("/bulk/terminate", params=query, json=token), 422)
+        assert lone_api.get(f"/status/{run}").json()["state"] == "PENDING"
+        assert operator.post("/bulk/terminate", params=query, json=token).status_code == 202
+    assert lone_api.get(f"/status/{run}").json()["state"] == "TERMINATED"
+
+
 def test_a_token_does_not_outlive_its_time(lone_api: httpx.Client, rows: Engine) -> None:
     run = scheduled(lone_api, "task_chain", 1)
     token = lone_api.post("/bulk/terminate", params={"q": run}).json()["token"]

@@ -45,8 +45,8 @@ class Outcome:
     refused: list[tuple[str, str]]
 
 
-def rehearse(engine: Engine, action: str, filters: Filters) -> DryRun:
-    """Count the runs that would be met, and give a token for exactly this."""
+def rehearse(engine: Engine, action: str, filters: Filters, subject: str) -> DryRun:
+    """Count the runs that would be met, and give the subject a token for exactly this."""
     token = secrets.token_urlsafe(24)
     with engine.begin() as connection:
         number = count(connection, filters, _applicable(action))
@@ -61,6 +61,7 @@ def rehearse(engine: Engine, action: str, filters: Filters) -> DryRun:
             insert(bulk_tokens)
             .values(
                 digest=_digest(token),
+                subject=subject,
                 action=action,
                 filters=filters.canonical(),
                 expires_at=func.clock_timestamp() + _VALID_FOR,
@@ -72,7 +73,9 @@ def rehearse(engine: Engine, action: str, filters: Filters) -> DryRun:
     return DryRun(number, token, expires_at)
 
 
-def perform(engine: Engine, action: str, filters: Filters, token: str, reason: str = "") -> Outcome:
+def perform(
+    engine: Engine, action: str, filters: Filters, subject: str, token: str, reason: str = ""
+) -> Outcome:
     """Do it to the runs that the dry run could see; a run that was accepted later is not met.
 
     A run that refuses, because it changed in the meantime, does not keep the others from it.
@@ -82,6 +85,7 @@ def perform(engine: Engine, action: str, filters: Filters, token: str, reason: s
             update(bulk_tokens)
             .where(
                 bulk_tokens.c.digest == _digest(token),
+                bulk_tokens.c.subject == subject,
                 bulk_tokens.c.action == action,
                 bulk_tokens.c.filters == filters.canonical(),
                 bulk_tokens.c.used_at.is_(None),
@@ -94,8 +98,8 @@ def perform(engine: Engine, action: str, filters: Filters, token: str, reason: s
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "The token does not fit",
-                "It is unknown, used, expired, or was given for another action or other filters."
-                " Ask without a token first.",
+                "It is unknown, used, expired, or was given to another caller, for another action,"
+                " or for other filters. Ask without a token first.",
                 errors=[{"pointer": "/token", "detail": "is of no dry run of this request"}],
             )
         found = connection.execute(

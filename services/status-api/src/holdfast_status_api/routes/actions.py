@@ -209,14 +209,14 @@ def _register_bulk(
         token = wanted.token
         filters = query.filters()
         if token is None:
-            found = bulk.rehearse(engine, path.action, filters)
+            found = bulk.rehearse(engine, path.action, filters, caller().subject)
             return DryRunAnswer(
                 action=path.action,
                 count=found.count,
                 token=found.token,
                 expires_at=found.expires_at,
             ).response()
-        outcome = bulk.perform(engine, path.action, filters, token, wanted.reason)
+        outcome = bulk.perform(engine, path.action, filters, caller().subject, token, wanted.reason)
         background.event_accepted()
         background.command_accepted()
         return BulkAnswer(
