@@ -1,7 +1,9 @@
 """Write the locks: every dependency of every package, resolved together, with hashes.
 
 `requirements/dev.txt` is the whole of it. The packages' `pyproject.toml` files are the source of
-what they need at run time; `requirements/dev.in` adds what works on the repository itself.
+what they need at run time; `requirements/dev.in` adds what works on the repository itself. The
+other locks are parts of it, in the same versions: one for each service's image, and `build.txt` for
+what the images are built with.
 Run it as `make lock`; `make lock UPGRADE=1` also takes newer versions.
 """
 
@@ -18,6 +20,7 @@ from bootstrap import packages
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_PREFIX = "holdfast-"
+CONSTRAINTS = "requirements/constraints.txt"
 
 
 def distribution(requirement: str) -> str:
@@ -45,13 +48,23 @@ def requirements_of(paths: list[Path]) -> str:
     )
 
 
-def compile_lock(source: str, target: Path, *inputs: Path, upgrade: bool) -> int:
+def own_dependencies(package: Path) -> list[Path]:
+    """Return the package and those of this repository that it needs, directly or not."""
+    project = tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {distribution(line) for line in project.get("dependencies", [])}
+    needed = [path for path in packages(ROOT) if OWN_PREFIX + path.name in names]
+    return [package, *(further for path in needed for further in own_dependencies(path))]
+
+
+def compile_lock(
+    source: str, target: Path, *inputs: Path, upgrade: bool, constraints: str = CONSTRAINTS
+) -> int:
     """Resolve the requirements into a lock with a hash for every file of every version."""
     command = [
         *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),
         *("--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"),
         *("--no-annotate", "--custom-compile-command", "make lock"),
-        *("--constraints", "requirements/constraints.txt", "--output-file", str(target)),
+        *("--constraints", constraints, "--output-file", str(target)),
         *(["--upgrade"] if upgrade else []),
         *map(str, inputs),
         "-",
@@ -65,7 +78,18 @@ def main() -> int:
     parser.add_argument("--upgrade", action="store_true", help="take newer versions too")
     upgrade: bool = parser.parse_args().upgrade
     dev_in, dev_txt = Path("requirements/dev.in"), Path("requirements/dev.txt")
-    return compile_lock(requirements_of(packages(ROOT)), dev_txt, dev_in, upgrade=upgrade)
+    status = compile_lock(requirements_of(packages(ROOT)), dev_txt, dev_in, upgrade=upgrade)
+    parts = {
+        service.name: requirements_of(sorted(set(own_dependencies(service))))
+        for service in sorted((ROOT / "services").glob("*/"))
+        if (service / "pyproject.toml").is_file()
+    }
+    parts["build"] = (ROOT / "requirements" / "build.in").read_text("utf-8")
+    for name, source in parts.items():
+        target = Path("requirements") / f"{name}.txt"
+        # The versions are the whole lock's: an old part must not hold them back.
+        status = status or compile_lock(source, target, upgrade=True, constraints=str(dev_txt))
+    return status
 
 
 if __name__ == "__main__":
