@@ -16,6 +16,7 @@ import json
 import os
 import py_compile
 import re
+import shutil
 import subprocess
 import sys
 import uuid
@@ -31,6 +32,8 @@ VENV = Path("/opt/holdfast")
 #: Apart from the dependencies, so that a change of the code is a layer of its own, and a small one.
 CODE = Path("/opt/code")
 OWN = ("contracts", "servicekit")
+#: Parts of packages that no service imports, and that weigh more than all the rest of it.
+UNUSED = ("kubernetes/aio",)
 
 
 def pip(wheelhouse: Path) -> str:
@@ -153,6 +156,8 @@ def dependencies(service: str) -> None:
     python = make_venv(VENV)
     install(python, *locked(service))
     for site in VENV.glob("lib/python3*/site-packages"):
+        for part in UNUSED:
+            shutil.rmtree(site / part, ignore_errors=True)
         (site / "holdfast.pth").write_text(f"{VENV / 'app'}\n", "utf-8")
     compile_all(VENV / "lib")
     # Scripts for shells that nobody has there.

@@ -38,6 +38,8 @@ def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime
     engine = TaskHubGrpcClient(
         host_address=f"{SIDECAR_HOST}:{port}",
         log_handler=logging.NullHandler(),
+        # The SDK's own clients add the token by themselves.
+        metadata=[("dapr-api-token", settings.dapr_api_token)] if settings.dapr_api_token else None,
         interceptors=[DaprClientTimeoutInterceptor(), TraceStarts()],
     )
     parents = Parents(engine)
