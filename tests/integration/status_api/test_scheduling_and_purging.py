@@ -137,10 +137,10 @@ def test_many_runs_get_the_reason_that_was_given_for_all(lone_api: httpx.Client)
 
 
 def test_a_deadline_ends_a_run_that_never_started(lone_api: httpx.Client) -> None:
-    answer = lone_api.post("/workflows/task_chain", params={"deadline": hence(seconds=0.5)}, json=1)
+    answer = lone_api.post("/workflows/task_chain", params={"deadline": hence(seconds=3)}, json=1)
     run = answer.json()["instance_id"]
     trip = lone_api.post(
-        "/workflows/book_trip", params={"deadline": hence(seconds=0.5)}, json=TRIP
+        "/workflows/book_trip", params={"deadline": hence(seconds=3)}, json=TRIP
     ).json()["instance_id"]
 
     def ordered() -> bool:
@@ -150,6 +150,36 @@ def test_a_deadline_ends_a_run_that_never_started(lone_api: httpx.Client) -> Non
 
     eventually("both were told to end", ordered)
     assert {said(lone_api, run), said(lone_api, trip)} == {"its deadline has passed"}
+
+
+@pytest.fixture
+def strict_service(quiet_database: Database, tmp_path: Path) -> Iterator[Service]:
+    """Give an API that leaves a cancelled run a second to undo what it did."""
+    grace = {"HOLDFAST_DEADLINE_GRACE_SECONDS": "1"}
+    service = Service(quiet_database, tmp_path / "status-api.log", grace)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+
+
+def test_a_run_that_never_ends_its_cancellation_is_ended_when_its_grace_is_over(
+    strict_service: Service, quiet_database: Database
+) -> None:
+    with strict_service.client() as api:
+        late = {"deadline": hence(seconds=3)}
+        run = api.post("/workflows/book_trip", params=late, json=TRIP).json()["instance_id"]
+        trip = api.post("/workflows/book_trip", json=TRIP).json()["instance_id"]
+        eventually("it is cancelled", lambda: said(api, run) == "its deadline has passed")
+        eventually("it is ended", lambda: "was not undone" in str(said(api, run)))
+        assert is_closed(api, run)
+        assert not is_closed(api, trip)
+    engine = create_engine(quiet_database.url("postgres"))
+    with engine.connect() as connection:
+        told = connection.execute(text("SELECT instance_id, action FROM status.commands")).all()
+    engine.dispose()
+    assert told == [(run, "terminate")]
 
 
 def is_closed(api: httpx.Client, run: str) -> bool:

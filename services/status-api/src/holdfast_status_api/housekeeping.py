@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Engine, func, insert, select, text, update
+from sqlalchemy import Column, ColumnElement, Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,7 +19,7 @@ from holdfast_servicekit.lasting import Lasting
 from holdfast_status_api import documents
 from holdfast_status_api.commands import purge_where
 from holdfast_status_api.index import RunIndex
-from holdfast_status_api.operations import enforce_deadline
+from holdfast_status_api.operations import end_grace, enforce_deadline
 from holdfast_status_api.orchestrator import (
     EngineRun,
     Orchestrator,
@@ -73,31 +73,43 @@ class Housekeeper(Lasting):
                     _log.exception("housekeeping failed")
 
     def _deadlines(self) -> None:
-        """End what is late. The deed is idempotent, so it comes before the note of it."""
+        """End what is late, and where it was asked to undo what it did and does not end, that."""
+        grace = timedelta(seconds=self._settings.deadline_grace_seconds)
+        request = requests.c
+        with self._only_one("deadlines") as ours:
+            if ours:
+                self._end(request.deadline, request.deadline_met_at, enforce_deadline)
+                self._end(request.deadline_met_at + grace, request.deadline_settled_at, end_grace)
+
+    def _end(
+        self,
+        due: ColumnElement[datetime],
+        noted: Column[datetime],
+        deed: Callable[[Engine, str, str], None],
+    ) -> None:
+        """Do it to runs that go on although it is time; it is idempotent, so the note comes after.
+
+        A run that has ended gets the note alone.
+        """
         late = (
             select(requests.c.instance_id, requests.c.workflow, runs.c.terminal)
             .join(runs, runs.c.instance_id == requests.c.instance_id)
-            .where(
-                requests.c.deadline <= func.clock_timestamp(), requests.c.deadline_met_at.is_(None)
-            )
-            .order_by(requests.c.deadline)
+            .where(due <= func.clock_timestamp(), noted.is_(None))
+            .order_by(due)
             .limit(_DEADLINES_PER_TICK)
         )
-        with self._only_one("deadlines") as ours:
-            if not ours:
-                return
-            with self._engine.connect() as connection:
-                found = connection.execute(late).all()
-            for instance_id, workflow, over in found:
-                if not over:
-                    enforce_deadline(self._engine, instance_id, workflow)
-                    _DEADLINES.inc()
-                with self._engine.begin() as connection:
-                    connection.execute(
-                        update(requests)
-                        .where(requests.c.instance_id == instance_id)
-                        .values(deadline_met_at=func.clock_timestamp())
-                    )
+        with self._engine.connect() as connection:
+            found = connection.execute(late).all()
+        for instance_id, workflow, over in found:
+            if not over:
+                deed(self._engine, instance_id, workflow)
+                _DEADLINES.inc()
+            with self._engine.begin() as connection:
+                connection.execute(
+                    update(requests)
+                    .where(requests.c.instance_id == instance_id)
+                    .values({noted.key: func.clock_timestamp()})
+                )
 
     def _retention(self) -> None:
         if time.monotonic() < self._next_retention:

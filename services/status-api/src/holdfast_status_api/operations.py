@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -96,11 +98,24 @@ def purge(engine: Engine, instance_id: str) -> None:
 def enforce_deadline(engine: Engine, instance_id: str, workflow: str) -> None:
     """End a run whose time is up, gently if its workflow can undo what it did."""
     reason = "its deadline has passed"
-    try:
+    with _unless_it_has_ended():
         if (flow := WORKFLOWS.get(workflow)) is not None and flow.cancellable:
             cancel(engine, instance_id, workflow, reason)
         else:
             terminate(engine, instance_id, reason)
+
+
+def end_grace(engine: Engine, instance_id: str, _workflow: str) -> None:
+    """End a run where it stands that was cancelled by its deadline, and has not ended since."""
+    with _unless_it_has_ended():
+        reason = "its deadline has passed, and what it did was not undone in the time for that"
+        terminate(engine, instance_id, reason)
+
+
+@contextmanager
+def _unless_it_has_ended() -> Iterator[None]:
+    try:
+        yield
     except Problem as problem:
         if problem.status != HTTPStatus.CONFLICT:
             raise

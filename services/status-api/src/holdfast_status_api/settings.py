@@ -39,6 +39,8 @@ class Settings(ServiceSettings):
 
     #: Runs that ended that long ago are purged; without it none is.
     retention_days: float | None = Field(default=None, gt=0)
+    #: How long a run whose deadline has passed may take to undo what it did; then it is ended.
+    deadline_grace_seconds: float = Field(default=3600.0, ge=0)
     #: How often the engine is asked for runs that did not come through this API.
     reconcile_seconds: float = Field(default=30.0, gt=0)
 

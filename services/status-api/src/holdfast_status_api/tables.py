@@ -52,6 +52,8 @@ requests = Table(
     Column("start_at", _Time),
     Column("deadline", _Time),
     Column("deadline_met_at", _Time),
+    #: When it had also ended, or was made to.
+    Column("deadline_settled_at", _Time),
     Column("rerun_of", Text),
     Column("rerun_event", BigInteger),
     Column("origin", Text, nullable=False),
