@@ -111,6 +111,7 @@ def _looking(ask: Examples) -> None:
     ask.show("GET /status/{instance_id}", "GET", f"/status/{order}", headers=waits)
     ask.show("GET /runs", "GET", "/runs", params={"workflow": "task_chain", "limit": 1})
     ask.show("GET /runs/{instance_id}/history", "GET", f"/runs/{order}/history")
+    ask.show("GET /runs/{instance_id}/recording", "GET", f"/runs/{order}/recording")
     ask.show("GET /runs/{instance_id}/timeline", "GET", f"/runs/{chain}/timeline")
     ask.show("GET /runs/{instance_id}/why", "GET", f"/runs/{order}/why")
     ask.show("GET /runs/{instance_id}/stream", "GET", f"/runs/{chain}/stream")

@@ -22,7 +22,9 @@ from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor
 
 from holdfast_contracts.core import CHECKPOINT, PARENT_COMMITTED, Event
+from holdfast_orchestrator.engine import registry_of
 from holdfast_orchestrator.registry import register_all
+from holdfast_orchestrator.workflows import IMPLEMENTATIONS, Implementation
 
 LOG = logging.getLogger("drive")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -34,11 +36,10 @@ LOCAL = {CHECKPOINT.name: {"saved": True}, PARENT_COMMITTED.name: {"committed": 
 Worker = Callable[[str, dict[str, Any]], Any]
 
 
-def registry() -> Any:
+def registry(implementations: Sequence[Implementation]) -> Any:
     runtime = WorkflowRuntime(host="127.0.0.1", port="1")
-    register_all(runtime, WORKER_APP, lambda _question: True)
-    worker: Any = vars(runtime)["_WorkflowRuntime__worker"]
-    return vars(worker)["_registry"]
+    register_all(runtime, WORKER_APP, lambda _question: True, implementations)
+    return registry_of(runtime)
 
 
 @dataclass
@@ -77,10 +78,13 @@ class Drive:
     apps: list[tuple[str, str]] = field(default_factory=list)
     timers: list[datetime] = field(default_factory=list)
     generations: int = 1
+    implementations: Sequence[Implementation] = IMPLEMENTATIONS
+    #: The drives of child workflows, in the order in which the children were made.
+    children: list[Drive] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - a test must be repeatable
-        self._registry = registry()
+        self._registry = registry(self.implementations)
         self._now = EPOCH
         self._waiting = list(self.arrivals)
 
@@ -95,7 +99,7 @@ class Drive:
             if not inbox:
                 inbox = self._next(results, timers)
             new = [make.new_workflow_started_event(self._now), *inbox]
-            actions = self._execute(old, new)
+            actions = self._turn(old, new)
             self.turns.append(Turn(list(old), new, [a.SerializeToString() for a in actions]))
             old, inbox = old + new, []
             for action in sorted(actions, key=lambda one: one.id):
@@ -151,6 +155,23 @@ class Drive:
     def _encoded(self) -> str:
         return json.dumps(self.payload)
 
+    def _turn(self, old: list[Any], new: list[Any]) -> list[Any]:
+        """Execute, and write down version and patches as the engine does."""
+        result = _OrchestrationExecutor(self._registry, LOG).execute(self.instance, old, new)
+        taken = [p for e in old for p in e.workflowStarted.version.patches]
+        asked = result.patches or []
+        assert asked[: len(taken)] == taken, "the engine would stall the run"
+        patches = asked[len(taken) :]
+        if not old:
+            assert not patches, (
+                f"{self.workflow} asks for a patch before its first step: the engine then forgets"
+                " the run's version; make the change a version of its own (docs/versioning.md)"
+            )
+        new[0].workflowStarted.version.CopyFrom(
+            pb.WorkflowVersion(name=result.version_name, patches=patches)
+        )
+        return list(result.actions)
+
     def _execute(self, old: list[Any], new: list[Any]) -> list[Any]:
         executor = _OrchestrationExecutor(self._registry, LOG)
         return list(executor.execute(self.instance, old, new).actions)
@@ -191,7 +212,9 @@ class Drive:
             results.append(make.new_task_completed_event(action.id, json.dumps(answer)))
         except Exception as error:  # noqa: BLE001 - whatever an activity raises reaches the workflow
             results.append(make.new_task_failed_event(action.id, error))
-        return make.new_task_scheduled_event(action.id, task.name, task.input.value)
+        event = make.new_task_scheduled_event(action.id, task.name, task.input.value)
+        event.router.CopyFrom(action.router)
+        return event
 
     def _child(self, action: Any, results: list[Any]) -> Any:
         child = action.createChildWorkflow
@@ -201,7 +224,9 @@ class Drive:
             self.worker,
             seed=self._random.randrange(1 << 30),
             instance=child.instanceId,
+            implementations=self.implementations,
         )
+        self.children.append(drive)
         done = drive.run()
         self.commands += drive.commands
         self.apps += drive.apps
@@ -213,4 +238,6 @@ class Drive:
 
 def _timer_created(action: Any) -> Any:
     created = pb.TimerCreatedEvent(fireAt=action.createTimer.fireAt)
+    if action.createTimer.HasField("externalEvent"):
+        created.externalEvent.CopyFrom(action.createTimer.externalEvent)
     return pb.HistoryEvent(eventId=action.id, timerCreated=created)

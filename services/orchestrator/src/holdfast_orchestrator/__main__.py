@@ -1,4 +1,4 @@
-"""``python -m holdfast_orchestrator serve``: run the orchestrator until a signal ends it."""
+"""``python -m holdfast_orchestrator``: ``serve`` until a signal ends it, or ``replay`` and say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import typer
 from flask import Flask
 
 from holdfast_orchestrator.app import create_app
+from holdfast_orchestrator.replay.command import replay
 from holdfast_orchestrator.settings import OrchestratorSettings
 from holdfast_servicekit import tracing
 from holdfast_servicekit.gunicorn_conf import serve as serve_app
@@ -43,6 +44,9 @@ def serve() -> None:
         started=lambda app: app.extensions[SupervisedRuntime.__name__].start(),
         stopped=stopped,
     )
+
+
+cli.command()(replay)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime
     logs.bind_requests(app)
     tracing.instrument(app)
     problems.register(app)
-    app.register_blueprint(management(gateway, settings.app_api_token))
+    app.register_blueprint(management(gateway, settings.app_api_token, settings.worker_app_id))
     app.register_blueprint(health.blueprint(runtime.live, {"workflow runtime": runtime.ready}))
     app.register_blueprint(metrics.blueprint())
     return app, runtime

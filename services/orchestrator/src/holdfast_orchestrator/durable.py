@@ -86,6 +86,14 @@ class Run:
         """Make the effect key of a step; ``index`` tells repetitions in one epoch apart."""
         return str(EffectKey(self.root, self.epoch, activity.name, index))
 
+    def patched(self, name: str) -> bool:
+        """Tell whether the run is to take a change that its code got after it began.
+
+        True for a run that comes here for the first time; false for one that was past this place
+        before the change. Never for a place before the first step: give that change a version.
+        """
+        return bool(self.ctx.is_patched(name))
+
     def continue_as_new(self, turn: BaseModel) -> None:
         """Go on with a fresh history; events that nobody took yet are kept."""
         self.continued = True

@@ -15,6 +15,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 from holdfast_contracts.core import EffectKey
 from holdfast_orchestrator.engine import TaskHubGrpcClient
 from holdfast_orchestrator.history import describe, parsed, rfc3339
+from holdfast_orchestrator.replay.recording import Recording
 
 T = TypeVar("T")
 
@@ -104,6 +105,12 @@ class EngineGateway:
         self._existing(instance_id)
         events = _ask(lambda: self._raw.get_instance_history(instance_id))
         return [describe(event) for event in events]
+
+    def recording(self, instance_id: str, worker_app_id: str) -> Recording:
+        """Return the history as the engine keeps it, for a replay of it elsewhere."""
+        self._existing(instance_id)
+        events = _ask(lambda: self._raw.get_instance_history(instance_id))
+        return Recording.of(instance_id, worker_app_id, events)
 
     def raise_event(self, instance_id: str, name: str, data: object) -> None:
         """Hand an event to a run that is not over."""

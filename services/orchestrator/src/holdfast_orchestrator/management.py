@@ -56,7 +56,7 @@ class RerunRequest(BaseModel):
     new_instance_id: InstanceId
 
 
-def blueprint(gateway: EngineGateway, app_token: str) -> Blueprint:
+def blueprint(gateway: EngineGateway, app_token: str, worker_app_id: str) -> Blueprint:
     """Offer the engine to callers that come through our own sidecar.
 
     The sidecar adds the app's token to every call that it lets in (Dapr docs, "App API token").
@@ -64,7 +64,7 @@ def blueprint(gateway: EngineGateway, app_token: str) -> Blueprint:
     pages = Blueprint("management", __name__)
 
     _guard(pages, app_token)
-    _register_starts_and_reads(pages, gateway)
+    _register_starts_and_reads(pages, gateway, worker_app_id)
     _register_actions(pages, gateway)
     _register_refusals(pages)
     return pages
@@ -87,7 +87,9 @@ def _guard(pages: Blueprint, app_token: str) -> None:
         return response
 
 
-def _register_starts_and_reads(pages: Blueprint, gateway: EngineGateway) -> None:
+def _register_starts_and_reads(
+    pages: Blueprint, gateway: EngineGateway, worker_app_id: str
+) -> None:
     @pages.post("/instances")
     def start() -> ResponseReturnValue:
         wanted = _parse(StartRequest)
@@ -111,6 +113,10 @@ def _register_starts_and_reads(pages: Blueprint, gateway: EngineGateway) -> None
     @pages.get("/instances/<instance_id>/history")
     def history(instance_id: str) -> ResponseReturnValue:
         return jsonify(events=gateway.history(instance_id))
+
+    @pages.get("/instances/<instance_id>/recording")
+    def recording(instance_id: str) -> ResponseReturnValue:
+        return jsonify(gateway.recording(instance_id, worker_app_id).model_dump())
 
 
 def _register_actions(pages: Blueprint, gateway: EngineGateway) -> None:

@@ -87,6 +87,14 @@ class HistoryAnswer(Answer):
     events: list[dict[str, Any]]
 
 
+class RecordingAnswer(Answer):
+    """What the engine has of a run, as it keeps it, for the replay check."""
+
+    instance_id: str
+    worker_app_id: str = Field(description="The app that the run's activities are sent to.")
+    events: list[str] = Field(description="Protobuf messages of the engine, each in base64.")
+
+
 class AttemptAnswer(Answer):
     """An attempt at a step. One without an outcome was interrupted, or is under way."""
 

@@ -69,6 +69,14 @@ class RunPath(BaseModel):
     instance_id: str = Field(description=f"Matches {INSTANCE_ID_PATTERN}")
 
 
+class RecordingQuery(_Strict):
+    """Whose history of those that belong to the run."""
+
+    child: Annotated[str, Field(max_length=300)] | None = Field(
+        default=None, description="The instance ID of a child; the run itself if it is not given."
+    )
+
+
 class EventPath(RunPath):
     """Which event of which run."""
 

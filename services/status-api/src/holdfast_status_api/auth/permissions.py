@@ -59,6 +59,7 @@ _API: Mapping[str, Rule] = {
     "POST /runs/{run}/events/{event}": _operate("event.send"),
     "POST /runs/{run}/events/human_approval": Rule(_APPROVING, "order.decide"),
     "GET /runs/{run}/history": _READ,
+    "GET /runs/{run}/recording": Rule(_ADMINISTERING),
     "GET /runs/{run}/timeline": _READ,
     "GET /runs/{run}/why": _READ,
     "GET /runs/{run}/stream": _READ,
