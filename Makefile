@@ -8,7 +8,7 @@
 #   SEED=n        make demo: the seed of its workload and its faults
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
 #   ARGS="…"      make unit, integration, browser, test: more arguments for pytest
-#                 make demo, up, down, status: more arguments for the command
+#                 make demo, up, down, status, replay-check: more arguments for the command
 #   UPGRADE=1     make lock: take newer versions too
 #   PYTHON=p      the Python that makes .venv; by default the first of 3.11 to 3.14
 #   HOLDFAST_CACHE_DIR=dir   where built Dapr binaries are kept, for all clones of a user
@@ -31,7 +31,7 @@ PYTHON ?=
 help: ## explain every target
 	@echo 'usage: make TARGET [VARIABLE=value …]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@awk '/^# Variables/ { on = 1 } /^$$/ { on = 0 } on { sub(/^# ?/, ""); print }' $(MAKEFILE_LIST)
 
@@ -104,6 +104,10 @@ down: setup ## stop the local stack; its state stays for the next start
 .PHONY: status
 status: setup ## show the local stack, process by process
 	@$(PY) -m holdfast_local status $(ARGS)
+
+.PHONY: replay-check
+replay-check: setup ## say which runs in flight the workflow code of this tree would break
+	@$(PY) -m holdfast_orchestrator replay $(ARGS)
 
 .PHONY: clean
 clean: ## stop every local stack, then remove all state, caches and .venv of this clone
