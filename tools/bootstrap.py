@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_BYTES = 3 * 10**9
-PACKAGE_GLOBS = ("contracts", "servicekit", "services/*", "local", "chaos", "cli")
+PACKAGE_GLOBS = ("contracts", "servicekit", "services/*", "local", "chaos", "cli", "k8s")
 #: How many packages pass between two lines of progress where no terminal shows a moving one.
 QUIET_STEP = 25
 LOCK = Path("requirements/dev.txt")

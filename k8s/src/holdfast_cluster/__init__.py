@@ -1,0 +1,1 @@
+"""Holdfast's cluster for development: nodes, storage, Dapr and PostgreSQL, made and unmade."""

@@ -1,0 +1,114 @@
+"""The commands of ``python -m holdfast_cluster``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from holdfast_cluster import cluster
+from holdfast_cluster.cluster import Wishes
+from holdfast_cluster.doctor import examine
+from holdfast_cluster.engine import find_engine
+from holdfast_cluster.errors import ClusterError
+from holdfast_cluster.folders import ClusterFolder
+from holdfast_cluster.registry import Images
+from holdfast_local.build_view import BuildView
+from holdfast_local.folders import repository
+from holdfast_local.toolchain import ensure_tools
+from holdfast_local.toolchain_errors import ToolchainError
+
+app = typer.Typer(
+    help="Holdfast's cluster for development: three kind nodes, Dapr, PostgreSQL.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+_out = Console()
+_err = Console(stderr=True)
+
+Name = Annotated[str, typer.Option("--name", "-n", help="Which cluster.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Status API's, on loopback.")]
+From = Annotated[
+    Images, typer.Option("--images", help="Pull images, build them all here, or find out.")
+]
+Mirror = Annotated[str, typer.Option("--registry", help="A mirror of the official registries.")]
+
+
+@app.command()
+def up(
+    name: Name = "holdfast",
+    port: Port = 8480,
+    images: From = Images.AUTO,
+    registry: Mirror = "",
+) -> None:
+    """Make the cluster, or what is missing of it, and return when it is ready."""
+    began = time.monotonic()
+    with _failures():
+        folder = cluster.make(Wishes(name, port, images, registry), BuildView(_err))
+    _out.print(f"[bold green]ready[/] after {time.monotonic() - began:.0f} s")
+    _out.print(f"  export KUBECONFIG={folder.kubeconfig}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def down(name: Name = "holdfast") -> None:
+    """Remove the cluster with all its data, and the Docker engine that was started for it."""
+    with _failures():
+        there = cluster.unmake(name, BuildView(_err))
+    _out.print(f"[green]✓[/] {name} is {'removed' if there else 'not there'}")
+
+
+@app.command()
+def doctor(
+    name: Name = "holdfast",
+    port: Port = 8480,
+    images: From = Images.AUTO,
+    registry: Mirror = "",
+) -> None:
+    """Name each thing that is missing, with the way out; exit 1 if anything is."""
+    with _failures():
+        findings = examine(Wishes(name, port, images, registry))
+    marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "missing": "[red]✗[/]"}
+    for finding in findings:
+        _out.print(f"{marks[finding.level]} {finding.subject}: ", end="", highlight=False)
+        _out.print(finding.text, markup=False, highlight=False, soft_wrap=True)
+    if any(finding.fatal for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def env(name: Name = "holdfast") -> None:
+    """Print what a shell needs to use the cluster: ``eval "$(python -m holdfast_cluster env)"``."""
+    folder = ClusterFolder(repository(), name)
+    with _failures():
+        engine = find_engine(folder.log)
+        tools = ensure_tools(("kubectl", "helm", "kind"))
+    typer.echo(f"export KUBECONFIG='{folder.kubeconfig}'")
+    if engine is not None and engine.host:
+        typer.echo(f"export DOCKER_HOST='{engine.host}' DOCKER_BUILDKIT=0")
+    folders = ":".join(str(path.parent) for path in tools.values())
+    typer.echo(f"export PATH='{folders}':\"$PATH\"")
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Say in one line what went wrong, and end as a command that failed or was interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except (ClusterError, ToolchainError) as error:
+        _err.print(f"holdfast: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("\nholdfast: Interrupted; run the same command again to go on.", err=True)
+        sys.exit(130)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
