@@ -69,7 +69,7 @@ class Dapr:
         settings += [f"global.tag={self.version}"]
         if mirror:
             settings += [f"global.registry={mirror}/dapr"]
-        command = (
+        command: tuple[str | Path, ...] = (
             *(self.helm, "upgrade", "--install", RELEASE, self.chart, "--skip-crds"),
             *("--namespace", NAMESPACE, "--values", manifests() / "dapr-values.yaml"),
             *(part for one in settings for part in ("--set-string", one)),

@@ -39,14 +39,11 @@ def _identity(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def static_image(
-    reference: str, program: Path, *, user: str, words: tuple[str, ...] = ()
-) -> Recipe:
+def static_image(reference: str, program: Path, *, user: str) -> Recipe:
     """Return the recipe of an image that holds one static program and nothing else."""
-    entrypoint = ", ".join(f'"{word}"' for word in (f"/{program.name}", *words))
     dockerfile = (
         f"FROM scratch\nCOPY {program.name} /{program.name}\n"
-        f"USER {user}\nENTRYPOINT [{entrypoint}]\n"
+        f'USER {user}\nENTRYPOINT ["/{program.name}"]\n'
     )
     return Recipe(reference, dockerfile, {program.name: program})
 

@@ -52,19 +52,16 @@ class Supplies:
 
 def pulled_supplies(choice: Choice) -> Supplies:
     """Return the official images' names, on a mirror if there is one."""
-    docker_hub = f"{choice.mirror}/" if choice.mirror else ""
+    hub = f"{choice.mirror}/" if choice.mirror else ""
+    library = f"{hub}library/" if choice.mirror else ""
     kubernetes = choice.mirror or "registry.k8s.io"
     version = read_pin(repository(), METRICS_SERVER).version
     return Supplies(
         built=False,
-        node=f"{docker_hub}kindest/node:{_official_node()}" if choice.mirror else "",
-        database=f"{docker_hub}library/postgres:15-bookworm"
-        if docker_hub
-        else "postgres:15-bookworm",
+        node=f"{hub}kindest/node:{_official_node()}" if choice.mirror else "",
+        database=f"{library}postgres:15-bookworm",
         metrics=f"{kubernetes}/metrics-server/metrics-server:v{version}",
-        python=f"{docker_hub}library/python:3.11-slim-bookworm"
-        if docker_hub
-        else "python:3.11-slim-bookworm",
+        python=f"{library}python:3.11-slim-bookworm",
         mirror=choice.mirror,
     )
 
