@@ -3,12 +3,17 @@
 #   make demo                 six durable workflows survive kill -9, and a certificate says so
 #   make test                 every check: lint, types, unit and integration tests
 #   make up                   a stack to play with, until `make down`
+#   make cluster deploy       the same on Kubernetes: three nodes, until `make cluster-down`
 #
 # Variables (make demo SEED=7 …):
 #   SEED=n        make demo: the seed of its workload and its faults
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
 #   ARGS="…"      make unit, integration, browser, test: more arguments for pytest
 #                 make demo, up, down, status, replay-check: more arguments for the command
+#   CLUSTER=name  make cluster and what follows: which cluster, by default holdfast
+#   PORT=n        make cluster, deploy: the status API's port on 127.0.0.1, by default 8480
+#   IMAGES=how    make cluster, deploy: pulled, built, or auto, which finds out
+#   REGISTRY=host make cluster, deploy: a mirror of the official image registries
 #   UPGRADE=1     make lock: take newer versions too
 #   PYTHON=p      the Python that makes .venv; by default the first of 3.11 to 3.14
 #   HOLDFAST_CACHE_DIR=dir   where built Dapr binaries are kept, for all clones of a user
@@ -25,6 +30,10 @@ SEED ?=
 LEGS ?=
 ARGS ?=
 UPGRADE ?=
+CLUSTER ?= holdfast
+PORT ?= 8480
+IMAGES ?= auto
+REGISTRY ?=
 PYTHON ?=
 
 .PHONY: help
@@ -108,6 +117,29 @@ status: setup ## show the local stack, process by process
 .PHONY: replay-check
 replay-check: setup ## say which runs in flight the workflow code of this tree would break
 	@$(PY) -m holdfast_orchestrator replay $(ARGS)
+
+IN_CLUSTER = $(PY) -m holdfast_cluster
+WISHES = --name '$(CLUSTER)' --port '$(PORT)' --images '$(IMAGES)' --registry '$(REGISTRY)'
+
+.PHONY: cluster
+cluster: setup ## make a cluster of three nodes with Dapr and PostgreSQL, with or without a registry
+	@$(IN_CLUSTER) up $(WISHES)
+
+.PHONY: images
+images: setup ## build the three services' images, for the cluster or for your registry
+	@$(IN_CLUSTER) images $(WISHES) $(ARGS)
+
+.PHONY: deploy
+deploy: setup ## build the services' images and bring the cluster to this clone's charts
+	@$(IN_CLUSTER) deploy $(WISHES) $(ARGS)
+
+.PHONY: cluster-down
+cluster-down: setup ## remove the cluster with all its data, and the engine started for it
+	@$(IN_CLUSTER) down --name '$(CLUSTER)'
+
+.PHONY: doctor
+doctor: setup ## name each thing that a cluster lacks here, with the way out
+	@$(IN_CLUSTER) doctor $(WISHES)
 
 .PHONY: clean
 clean: ## stop every local stack, then remove all state, caches and .venv of this clone

@@ -25,8 +25,8 @@ _KIND_FAILURES = (
     (
         r"failed to pull image|manifest unknown|pull access denied",
         (
-            "The nodes' image cannot be pulled: check the registry (REGISTRY=… names a mirror), or say "
-            "IMAGES=built to build every image here."
+            "The nodes' image cannot be pulled: check the registry (REGISTRY=… names a mirror), or "
+            "say IMAGES=built to build every image here."
         ),
     ),
     (
@@ -39,15 +39,15 @@ _KIND_FAILURES = (
     (
         r"too many open files|inotify",
         (
-            "The kernel has no more inotify watches for the nodes: raise fs.inotify.max_user_instances "
-            "and max_user_watches with sysctl, and run this again."
+            "The kernel has no more inotify watches for the nodes: raise "
+            "fs.inotify.max_user_instances and max_user_watches with sysctl, and run this again."
         ),
     ),
     (
         r"could not find a log line that matches|kubelet is not healthy|timed out",
         (
-            "The nodes did not come up in time: check that 4 GB of memory and two cores are free, and "
-            "run this again."
+            "The nodes did not come up in time: check that 4 GB of memory and two cores are free, "
+            "and run this again."
         ),
     ),
 )
