@@ -13,7 +13,17 @@ from typer.core import TyperGroup
 from yaml import YAMLError
 
 from holdfast_cli import VERSION
-from holdfast_cli.commands import audit, batch, certify, console, context, webhook, whoami, workflow
+from holdfast_cli.commands import (
+    audit,
+    batch,
+    certify,
+    console,
+    context,
+    secrets,
+    webhook,
+    whoami,
+    workflow,
+)
 from holdfast_cli.errors import CliError, ExitCode
 from holdfast_cli.output import complain
 from holdfast_cli.servers import Role, Selection
@@ -78,6 +88,7 @@ app.add_typer(context.app, name="context")
 app.command("audit")(audit.audit)
 app.command("certify")(certify.certify)
 app.command("console")(console.console)
+app.command("secrets")(secrets.secrets)
 app.command("whoami")(whoami.whoami)
 
 
