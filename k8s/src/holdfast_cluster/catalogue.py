@@ -43,7 +43,6 @@ POSTGRESQL = DebianImage(
         "/usr/lib/*/libz3*",
         "/usr/lib/postgresql/15/lib/bitcode/*",
         "/usr/lib/postgresql/15/lib/llvmjit*",
-        "/usr/share/postgresql/15/man/*",
     ),
     finish=(
         'rm -rf "$1"/var/lib/postgresql/15 "$1"/etc/postgresql/15 "$1"/var/log/* "$1"/var/cache/*',

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from holdfast_cluster import cluster
+from holdfast_cluster import deploy as deployment
 from holdfast_cluster.cluster import Wishes
 from holdfast_cluster.doctor import examine
 from holdfast_cluster.engine import find_engine
@@ -62,6 +63,39 @@ def down(name: Name = "holdfast") -> None:
     with _failures():
         there = cluster.unmake(name, BuildView(_err))
     _out.print(f"[green]✓[/] {name} is {'removed' if there else 'not there'}")
+
+
+@app.command()
+def images(
+    name: Name = "holdfast",
+    port: Port = 8480,
+    images: From = Images.AUTO,
+    registry: Mirror = "",
+) -> None:
+    """Build the three services' images and print their names."""
+    with _failures():
+        built = deployment.images(Wishes(name, port, images, registry), BuildView(_err))
+    for reference in built.values():
+        typer.echo(reference)
+
+
+@app.command()
+def deploy(
+    name: Name = "holdfast",
+    port: Port = 8480,
+    images: From = Images.AUTO,
+    registry: Mirror = "",
+) -> None:
+    """Bring the cluster to this clone's services, and return when they are ready."""
+    began = time.monotonic()
+    with _failures():
+        release = deployment.deploy(Wishes(name, port, images, registry), BuildView(_err))
+    _out.print(f"[bold green]deployed[/] after {time.monotonic() - began:.0f} s")
+    for line in (
+        f"holdfast --context kind-{name} list    runs of this cluster",
+        f"{release.tokens}    the API's tokens, one for each role",
+    ):
+        _out.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 @app.command()
