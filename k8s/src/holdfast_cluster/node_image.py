@@ -28,7 +28,7 @@ COPY usr-bin/ /usr/bin/
 COPY usr-local-bin/ /usr/local/bin/
 COPY cni/ /opt/cni/bin/
 COPY storage.yaml /kind/manifests/default-storage.yaml
-RUN chmod 755 /usr/bin/kube* /usr/local/bin/* /opt/cni/bin/* /kind /kind/bin /kind/bin/* \\
+RUN chmod 755 /usr/local/bin/entrypoint /kind /kind/bin /kind/bin/* \\
  && ln -sf /usr/sbin/runc /usr/local/sbin/runc \\
  && rm -f /lib/systemd/system/multi-user.target.wants/* /etc/systemd/system/*.wants/* \\
       /lib/systemd/system/local-fs.target.wants/* \\
