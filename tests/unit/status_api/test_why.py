@@ -132,6 +132,13 @@ def test_a_stalled_run_is_told_as_that() -> None:
     assert kinds(facts(STARTED, engine_status="STALLED")) == [Kind.STALLED]
 
 
+def test_a_stalled_run_is_told_in_the_words_of_the_engine() -> None:
+    told = event("EXECUTION_STALLED", 0, detail="payload size 5 exceeds 95%")
+    answer = explain(facts(STARTED, told, engine_status="STALLED"))
+    assert answer.sentence == "The engine has set it aside: payload size 5 exceeds 95%."
+    assert answer.waits_for[0].detail == "payload size 5 exceeds 95%"
+
+
 def test_without_the_engine_that_is_what_is_told() -> None:
     assert kinds(facts(history=None)) == [Kind.ENGINE]
 

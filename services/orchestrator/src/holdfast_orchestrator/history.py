@@ -44,6 +44,8 @@ def describe(event: HistoryEvent) -> dict[str, Any]:
     if kind == "timerCreated" and payload.WhichOneof("origin") == "externalEvent":
         # The time-out of a wait: the name tells what is waited for.
         described["event"] = payload.externalEvent.name
+    if kind == "executionStalled":
+        described["detail"] = payload.description
     if event.router.targetAppID:
         described["app_id"] = event.router.targetAppID
     for field in ("input", "result"):

@@ -24,7 +24,7 @@ from sqlalchemy.engine import Row
 from holdfast_contracts.catalogue import WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND, EffectKey
 from holdfast_status_api.orchestrator import EngineRun
-from holdfast_status_api.states import State, predecessors, state_of
+from holdfast_status_api.states import STALLED, State, predecessors, state_of
 from holdfast_status_api.tables import closed_runs, events, requests, runs
 
 #: Callers who ask for one run within this time share one answer of the engine.
@@ -229,12 +229,14 @@ def _state(connection: Connection, report: EngineRun) -> State:
     state = state_of(
         WORKFLOWS.get(report.workflow), report.status, report.output, report.custom_status
     )
-    if state.terminal and connection.scalar(
+    # It may have noticed the closed ledger, and failed, before the engine ended it. One that is
+    # stalled the engine does not end before daprd is started anew; nothing of it happens any more.
+    ends = state.terminal or report.status == STALLED
+    if ends and connection.scalar(
         select(closed_runs.c.key).where(
             closed_runs.c.instance == run, closed_runs.c.key == termination_key(run)
         )
     ):
-        # It may have noticed the closed ledger, and failed, before the engine ended it.
         return State.TERMINATED
     if state is State.RUNNING and connection.scalar(_LAST_GATE_EVENT, {"run": run}) == SUSPEND.name:
         # It takes no step more, although it has not come to its gate: it waits, or a step runs.

@@ -26,6 +26,8 @@ _WRITE_SECONDS = 10.0
 _REST_SECONDS = 0.5
 #: The engine's word for an instance that was created and has not begun.
 PENDING = "PENDING"
+#: What the engine says to whoever would change a run that it has set aside.
+_STALLED = "actor is stalled"
 _TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, not a token
 
 
@@ -244,6 +246,9 @@ class Orchestrator:
             message = f"the Dapr sidecar did not answer: {type(error).__name__} {error}"
             raise UnavailableError(message) from error
         ours = answer.is_success or answer.headers.get("content-type", "").startswith(PROBLEM)
+        if ours and _STALLED in answer.text:
+            # Of this run alone; the engine is there for all others.
+            raise RefusedError(_why(answer))
         if not ours or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             # A sidecar's own 404 or 500 says nothing about the run.
             raise UnavailableError(_why(answer))

@@ -28,11 +28,13 @@ class State(StrEnum):
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.TERMINATED, State.CANCELLED})
 
+#: The engine's word for a run that it has set aside.
+STALLED = "STALLED"
 #: A stalled run waits for a worker of the right version: to its owner it is running.
 _FROM_ENGINE = {
     "PENDING": State.PENDING,
     "RUNNING": State.RUNNING,
-    "STALLED": State.RUNNING,
+    STALLED: State.RUNNING,
     "CONTINUED_AS_NEW": State.RUNNING,
     "SUSPENDED": State.SUSPENDED,
     "COMPLETED": State.COMPLETED,

@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast_contracts.core import RESUME
 from holdfast_status_api.index import Run
-from holdfast_status_api.states import State
+from holdfast_status_api.states import STALLED, State
 
 #: What is listed one by one; a batch waits for thousands of items.
 _SHOWN = 20
@@ -91,7 +91,7 @@ def explain(facts: Facts) -> Why:
         )
         sentence = "The workflow engine cannot be asked; the run goes on when it is back."
         return Why(sentence, (cause,))
-    if facts.engine_status == "STALLED":
+    if facts.engine_status == STALLED:
         return _stalled(facts)
     if run.state is State.SUSPENDED:
         return _suspended(facts)
@@ -119,11 +119,14 @@ def _not_started(facts: Facts) -> Why:
 def _stalled(facts: Facts) -> Why:
     stalled = [event for event in facts.history or () if event["type"] == "EXECUTION_STALLED"]
     since = _moment(stalled[-1]["timestamp"]) if stalled else None
+    detail = stalled[-1].get("detail") if stalled else None
     sentence = (
         "The engine has set it aside: no worker of the version that it needs is there,"
         " or what it carries is too large."
     )
-    cause = Cause(Kind.STALLED, since=since)
+    if detail:
+        sentence = f"The engine has set it aside: {detail}."
+    cause = Cause(Kind.STALLED, since=since, detail=detail)
     return Why(sentence, (cause,), (f"holdfast wf terminate {facts.run.instance_id}",))
 
 
