@@ -32,6 +32,29 @@ def held_before_commit(db: Engine) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def reruns_begin_late(db: Engine) -> Iterator[None]:
+    """Let what is accepted in the block wait in the outbox for some seconds."""
+    with db.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION status.late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " NEW.start_at = clock_timestamp() + interval '4 s'; RETURN NEW; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE TRIGGER late BEFORE INSERT ON status.requests"
+                " FOR EACH ROW EXECUTE FUNCTION status.late()"
+            )
+        )
+    try:
+        yield
+    finally:
+        with db.begin() as connection:
+            connection.execute(text("DROP FUNCTION status.late() CASCADE"))
+
+
 def steps(api: httpx.Client, run: str) -> list[str]:
     return [effect["step"] for effect in timeline(api, run)["effects"]]
 
@@ -190,6 +213,26 @@ def test_a_chain_runs_again_from_its_second_step_under_keys_of_its_own(api: http
     assert steps(api, new) == ["step2", "step3"]
     assert steps(api, run) == ["step1", "step2", "step3"]
     problem(api.post(f"/runs/{run}/rerun", json={"from_event": 4000}), 422)
+
+
+def test_a_rerun_whose_source_is_purged_before_it_can_begin_has_failed_and_says_why(
+    api: httpx.Client, db: Engine
+) -> None:
+    run = accepted(api, "task_chain", 3)
+    wait_for_end(api, run)
+    history = api.get(f"/runs/{run}/history").json()["events"]
+    step = next(event["event_id"] for event in history if event["name"] == "step2")
+    with reruns_begin_late(db):
+        new = api.post(f"/runs/{run}/rerun", json={"from_event": step}).json()["instance_id"]
+    assert api.delete(f"/runs/{run}").status_code == 204
+    assert state_of(api, new)["state"] == "PENDING"
+    end = wait_for_end(api, new)
+    assert (end["state"], end["rerun_of"]) == ("FAILED", run)
+    assert end["failure"]["message"] == f"the engine has no history of {run} any more"
+    assert why(api, new)["waits_for"][0]["kind"] == "nothing"
+    # It is over: it can be repeated from the start, and purged.
+    assert wait_for_end(api, do(api, new, "rerun")["instance_id"])["state"] == "COMPLETED"
+    assert api.delete(f"/runs/{new}").status_code == 204
 
 
 def test_a_failed_chain_fails_again_from_its_failed_step_by_its_own_fault(

@@ -19,11 +19,12 @@ from holdfast_servicekit import tracing
 from holdfast_servicekit.lasting import Lasting
 from holdfast_status_api.orchestrator import (
     FinishedError,
+    ImpossibleError,
     Orchestrator,
     RefusedError,
     UnavailableError,
 )
-from holdfast_status_api.outbox import LEASE_SECONDS, Claim, Events, LeaseLostError, Outbox
+from holdfast_status_api.outbox import LEASE_SECONDS, Claim, Events, LeaseLostError, Outbox, Starts
 
 #: Rows that another process accepted, or that are due again, are found within this time.
 POLL_SECONDS = 0.2
@@ -155,6 +156,11 @@ class Dispatcher(Lasting):
             _log.warning("the orchestrator refused", id=claim.id, error=str(error))
             self._outbox.put_off(claim, str(error))
             return "refused"
+        except ImpossibleError as error:
+            if isinstance(self._outbox, Starts):
+                self._outbox.fail(claim, str(error))
+            _log.warning("a run cannot be started", id=claim.id, error=str(error))
+            return "impossible"
         except FinishedError:
             if isinstance(self._outbox, Events):
                 self._outbox.expire(claim)

@@ -47,6 +47,10 @@ class MissingError(Exception):
     """The engine has no run of that ID."""
 
 
+class ImpossibleError(Exception):
+    """What was asked for cannot be done, now or later."""
+
+
 class EngineRun(BaseModel):
     """What the engine says of a run."""
 
@@ -162,11 +166,18 @@ class Orchestrator:
             raise RefusedError(_why(answer))
 
     def rerun(self, source_id: str, event_id: int, instance_id: str) -> None:
-        """Start a run that shares another's history up to a step; that it is there is as good."""
+        """Start a run that shares another's history up to a step; that it is there is as good.
+
+        Raises `ImpossibleError` if the engine has no such history any more, or no such step.
+        """
         body = {"event_id": event_id, "new_instance_id": instance_id}
         answer = self._ask("POST", f"instances/{source_id}/rerun", _WRITE_SECONDS, body)
         if answer.status_code == HTTPStatus.CONFLICT and self.started(instance_id):
             return
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise ImpossibleError(f"the engine has no history of {source_id} any more")
+        if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise ImpossibleError(f"event {event_id} of {source_id} is no step to run again from")
         if answer.status_code != HTTPStatus.CREATED:
             raise RefusedError(_why(answer))
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Row
 
 from holdfast_status_api.orchestrator import Orchestrator
+from holdfast_status_api.states import State
 from holdfast_status_api.tables import events, requests, runs
 
 #: How long a dispatcher that says nothing keeps its rows.
@@ -205,6 +206,22 @@ class Starts(Outbox):
             orchestrator.start(row.workflow, claim.id, row.input, None)
         else:
             orchestrator.rerun(row.rerun_of, row.rerun_event, claim.id)
+
+    def fail(self, claim: Claim, why: str) -> None:
+        """End a run that cannot be started, now or later: it has failed, and says why."""
+        ended = {"updated_at": _now(), "finished_at": _now()}
+        failure = {"type": "StartImpossible", "message": why}
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(requests)
+                .where(requests.c.instance_id == claim.id, requests.c.dispatched_at.is_(None))
+                .values(dispatched_at=_now(), claimed_by=None, last_error=why)
+            )
+            connection.execute(
+                update(runs)
+                .where(runs.c.instance_id == claim.id, ~runs.c.terminal)
+                .values(state=State.FAILED, failure=failure, **ended)
+            )
 
     def _since(self) -> ColumnElement[Any]:
         return func.greatest(requests.c.accepted_at, requests.c.start_at)
