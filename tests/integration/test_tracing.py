@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from holdfast_local.identity import SERVICES
 from holdfast_local.stack import Stack
 from tests.support.otlp import Receiver, Span, running_receiver
-from tests.support.runs import wait_for_end
+from tests.support.runs import wait_for_end, wait_for_state
 from tests.support.waiting import eventually
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -110,3 +110,46 @@ def test_the_trace_is_kept_with_the_request(traced: Stack) -> None:
     engine.dispose()
     assert kept is not None
     assert kept.split("-")[1] == _TRACE
+
+
+def test_what_is_done_to_a_run_is_carried_out_in_the_trace_of_whoever_did_it(
+    traced: Stack, receiver: Receiver
+) -> None:
+    ways = {
+        # Each is a trace of its own, from a caller of its own.
+        "1" * 32: (
+            "events/human_approval",
+            "events",
+            "POST /instances/<instance_id>/events/<name>",
+        ),
+        "2" * 32: ("suspend", "events", "POST /instances/<instance_id>/events/<name>"),
+        "3" * 32: ("terminate", "commands", "POST /instances/<instance_id>/terminate"),
+    }
+    with httpx.Client(
+        base_url=traced.api_url, auth=traced.auth(), timeout=30, trust_env=False
+    ) as api:
+        for trace, (deed, _, _) in ways.items():
+            order = {"instance_id": f"order-{trace[0]}"}
+            api.post("/workflows/request_escalation", params=order, json={"amount": 5000})
+            wait_for_state(api, f"order-{trace[0]}", "RUNNING")
+            answer = api.post(
+                f"/runs/order-{trace[0]}/{deed}",
+                json={"approved": True} if "/" in deed else {},
+                headers={"traceparent": f"00-{trace}-{_CALLER}-01"},
+            )
+            assert answer.status_code == 202, answer.text
+
+    def chain(trace: str) -> list[str]:
+        """Return the names of the spans from the caller's request to the engine's API."""
+        spans = [span for span in receiver.spans() if span.trace_id == trace]
+        names, parent = [], _CALLER
+        while following := [span for span in spans if span.parent_id == parent]:
+            names.append(following[0].name)
+            parent = following[0].span_id
+        return [name for name in names if not name.startswith(("CallLocal", "/dapr"))]
+
+    for trace, (_, outbox, route) in ways.items():
+        told = eventually("the delivery is told", lambda: route in chain(trace) and chain(trace))  # noqa: B023
+        assert told
+        assert told[0].startswith("POST /runs/<instance_id>/")
+        assert f"dispatch {outbox}" in told[1 : told.index(route)]

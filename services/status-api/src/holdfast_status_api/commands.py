@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
 from holdfast_contracts.agreements import event_lock
+from holdfast_servicekit import tracing
 from holdfast_status_api.orchestrator import Orchestrator, RefusedError
 from holdfast_status_api.outbox import Claim, LeaseCheck, Outbox, in_its_turn
 from holdfast_status_api.states import State
@@ -115,7 +116,12 @@ def put_command(connection: Connection, instance_id: str, action: Action) -> Non
     """Make sure that the engine will hear the command once."""
     connection.execute(
         insert(commands)
-        .values(command_id=uuid.uuid4().hex, instance_id=instance_id, action=action)
+        .values(
+            command_id=uuid.uuid4().hex,
+            instance_id=instance_id,
+            action=action,
+            traceparent=tracing.traceparent(),
+        )
         .on_conflict_do_nothing()
     )
 

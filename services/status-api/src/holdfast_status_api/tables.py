@@ -137,6 +137,7 @@ commands = Table(
     Column("accepted_at", _Time, nullable=False),
     Column("delivered_at", _Time),
     *_attempted(),
+    Column("traceparent", Text),
     schema="status",
 )
 
