@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from math import fsum
 
+import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 
 from holdfast_contracts.errors import InvalidValueError, NotFoundError
+from holdfast_orchestrator.durable import CHILDREN_AT_ONCE
 from tests.unit.orchestrator.drive import Drive
 from tests.unit.orchestrator.worlds import BatchWorld
 
@@ -47,6 +49,22 @@ def test_a_child_closes_and_ends_only_after_its_parents_turn_is_saved() -> None:
     for child in ("root:0:0", "root:0:1", "root:0:2"):
         mine = [name for name, c in drive.commands if child in {c.get("instance"), c.get("child")}]
         assert mine[-2:] == ["parent_committed", "close_run"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_parent_has_few_children_at_once_and_runs_them_all(seed: int) -> None:
+    """More of them than the sidecar can put away would lock it up (hazard 12)."""
+    drive = Drive("batch_processing", 1, BatchWorld(64 * 20), instance="root", seed=seed)
+    assert drive.output()["count"] == 64 * 20
+    assert len(drive.children) == 20
+    made = ended = most = 0
+    for turn in drive.turns:
+        ended += sum(event.HasField("childWorkflowInstanceCompleted") for event in turn.new)
+        actions = [pb.WorkflowAction.FromString(action) for action in turn.actions]
+        made += sum(action.HasField("createChildWorkflow") for action in actions)
+        most = max(most, made - ended)
+    assert (made, ended, most) == (20, 20, CHILDREN_AT_ONCE)
+    drive.replay_every_prefix()
 
 
 def test_up_to_64_items_need_no_child() -> None:
