@@ -42,7 +42,8 @@ def _identity(path: Path) -> str:
 def static_image(reference: str, program: Path, *, user: str) -> Recipe:
     """Return the recipe of an image that holds one static program and nothing else."""
     dockerfile = (
-        f"FROM scratch\nCOPY {program.name} /{program.name}\n"
+        # Manifests name some of these programs with their path, and some without.
+        f"FROM scratch\nENV PATH=/\nCOPY {program.name} /{program.name}\n"
         f'USER {user}\nENTRYPOINT ["/{program.name}"]\n'
     )
     return Recipe(reference, dockerfile, {program.name: program})
