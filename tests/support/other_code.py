@@ -24,7 +24,8 @@ class OtherCode:
 
     @classmethod
     def copied_to(cls, folder: Path) -> OtherCode:
-        """Copy the tree's code."""
+        """Copy the tree's code; what the folder has is gone."""
+        shutil.rmtree(folder, ignore_errors=True)
         for source in _SOURCES:
             shutil.copytree(
                 source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")

@@ -138,8 +138,8 @@ class Workflow(Generic[In, Out]):
     rerun_from_event: bool = False
     #: What the workflow hands itself at continue-as-new, where that is more than its input.
     turn: type[In] | None = None
-    #: What a run that starts now is marked with. A run goes on in the version that it began in;
-    #: see docs/versioning.md before you change it.
+    #: The number that a run which starts now is marked with. A run goes on in the version that it
+    #: began in; see docs/versioning.md before you change it.
     version: str = "1"
 
     @property

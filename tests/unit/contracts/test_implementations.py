@@ -70,6 +70,9 @@ def a_flow(run: Any, request: TaskChainInput) -> Any: ...
 def a_flow_v1(run: Any, request: TaskChainInput) -> Any: ...
 
 
+def a_flow_validation(run: Any, request: TaskChainInput) -> Any: ...
+
+
 def a_flow_v2(run: Any, request: TaskChainInput) -> Any: ...
 
 
@@ -83,6 +86,11 @@ def test_an_earlier_version_stands_beside_the_latest_one_and_is_found_by_its_nam
         (a_flow, "2", True),
         (a_flow_v1, "1", False),
     ]
+
+
+def test_a_function_whose_name_only_begins_like_a_version_is_none() -> None:
+    found = versions(flow(version="1"), [a_flow, a_flow_validation])
+    assert [each.function for each in found] == [a_flow]
 
 
 def test_two_functions_for_one_version_are_refused() -> None:

@@ -136,6 +136,12 @@ class Checker:
         if astray and cause is not None and not isinstance(cause, TaskFailedError):
             text = f"the code raises {type(cause).__name__}: {_one_line(cause)}"
             found.insert(0, Finding(Kind.RAISES, found[0].step, text))
+        patches = result.patches or []
+        if history.patches != patches[: len(history.patches)]:
+            # The engine looks at the patches before anything else, and takes no other decision.
+            then, now = ", ".join(history.patches), ", ".join(patches) or "none"
+            text = f"the run took the patches {then}; the code asks for {now}"
+            return [Finding(Kind.PATCH, None, text), *found]
         return found
 
     def _afterwards(self, history: History, result: Any) -> list[Finding]:
@@ -155,10 +161,6 @@ class Checker:
             what = step if number == 1 else f"{number} times {step}"
             text = f"the code would go on with {what}, where the run waits"
             found.append(Finding(Kind.EXTRA, first.number, text))
-        if not found and history.patches != result.patches[: len(history.patches)]:
-            then, now = ", ".join(history.patches), ", ".join(result.patches) or "none"
-            text = f"the run took the patches {then}; the code asks for {now}"
-            found.append(Finding(Kind.PATCH, None, text))
         return found
 
     def _registry(self, app_id: str) -> Any:

@@ -107,5 +107,12 @@ class Verdict:
 
     @property
     def worst(self) -> Finding:
-        """The finding that decides; of several the first one, for the others may follow from it."""
-        return min(self.findings, key=lambda finding: finding.kind.consequence.rank)
+        """The finding that decides: the first of the worst, for others may follow from it.
+
+        A patch that the code does not ask for decides before all others: the run is stalled then,
+        and whatever else is wrong does not come to pass.
+        """
+        return min(
+            self.findings,
+            key=lambda finding: (finding.kind is not Kind.PATCH, finding.kind.consequence.rank),
+        )

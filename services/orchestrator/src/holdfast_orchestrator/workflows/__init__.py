@@ -8,6 +8,7 @@ and run ``make replay-check``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pkgutil import iter_modules
@@ -38,13 +39,13 @@ def versions(workflow: Workflow[Any, Any], functions: Iterable[Function]) -> lis
 
     Raises ``ValueError`` where there is no latest version, or two functions are the same one.
     """
-    earlier = f"{workflow.name}_v"
+    earlier = re.compile(rf"{workflow.name}_v([0-9]+)")
     found: dict[str, Implementation] = {}
     for function in functions:
-        name = function.__name__
-        if name != workflow.name and not name.startswith(earlier):
+        named = earlier.fullmatch(function.__name__)
+        if named is None and function.__name__ != workflow.name:
             continue
-        version = workflow.version if name == workflow.name else name.removeprefix(earlier)
+        version = workflow.version if named is None else named[1]
         if version in found:
             raise ValueError(f"{workflow.name} has two functions for its version {version}")
         found[version] = Implementation(workflow, function, version)
