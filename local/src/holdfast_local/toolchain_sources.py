@@ -167,6 +167,14 @@ SKAFFOLD = Source(
     _commands("skaffold"),
     ("github.com/GoogleContainerTools/skaffold/v2/pkg/skaffold/version.version=v{version}",),
 )
+# No programs: the definitions that manifests of their kinds are checked against.
+KEDA = Source("KEDA", "keda", "github.com/kedacore/keda/v2", {})
+PROMETHEUS_OPERATOR = Source(
+    "the Prometheus operator",
+    "prometheus-operator",
+    "github.com/prometheus-operator/prometheus-operator",
+    {},
+)
 
 SOURCES = (
     DAPR,
@@ -184,6 +192,8 @@ SOURCES = (
     LOCAL_PATH,
     METRICS_SERVER,
     SKAFFOLD,
+    KEDA,
+    PROMETHEUS_OPERATOR,
 )
 
 
