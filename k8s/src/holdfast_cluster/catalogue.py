@@ -24,7 +24,8 @@ NOBODY = "65532:65532"
 PYTHON = DebianImage(
     name="holdfast/python",
     version="3.11",
-    packages=("python3.11", "ca-certificates"),
+    # Wheels bring their own libraries, but for the C++ one; the official slim image has these too.
+    packages=("python3.11", "ca-certificates", "libstdc++6", "tzdata"),
     finish=(
         'ln -s /usr/bin/python3.11 "$1/usr/local/bin/python3"',
         'ln -s /usr/bin/python3.11 "$1/usr/local/bin/python"',

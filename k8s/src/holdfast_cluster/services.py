@@ -118,10 +118,15 @@ def _fill_wheelhouse(root: Path) -> None:
 def load_services(
     name: str, references: Iterable[str], kind: Path, engine: Engine, view: BuildView
 ) -> None:
-    """Bring images to every node that does not have them."""
+    """Bring images to every worker that does not have them; the services run nowhere else."""
+    label = f"label=io.x-k8s.kind.cluster={name}"
+    workers = engine.containers(label, "label=io.x-k8s.kind.role=worker")
     with view:
         engine.runner.watch(
-            (kind, "load", "docker-image", "--name", name, *references),
+            (
+                *(kind, "load", "docker-image", "--name", name),
+                *("--nodes", ",".join(workers), *references),
+            ),
             view,
             "Services' images: copying to the nodes",
         )
