@@ -6,6 +6,7 @@
 #   make cluster deploy       the same on Kubernetes: three nodes, until `make cluster-down`
 #
 # Variables (make demo SEED=7 …):
+#   NAME=name     make new-workflow: what the workflow is called
 #   SEED=n        make demo: the seed of its workload and its faults
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
 #   ARGS="…"      make unit, integration, browser, test: more arguments for pytest
@@ -26,6 +27,7 @@ export PATH ?= /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 MAKEFLAGS += --no-print-directory
 
 PY := .venv/bin/python
+NAME ?=
 SEED ?=
 LEGS ?=
 ARGS ?=
@@ -113,6 +115,10 @@ down: setup ## stop the local stack; its state stays for the next start
 .PHONY: status
 status: setup ## show the local stack, process by process
 	@$(PY) -m holdfast_local status $(ARGS)
+
+.PHONY: new-workflow
+new-workflow: setup ## lay out a workflow in every folder: NAME=invoice_reminder
+	@$(PY) tools/new_workflow.py '$(NAME)'
 
 .PHONY: replay-check
 replay-check: setup ## say which runs in flight the workflow code of this tree would break
