@@ -167,6 +167,14 @@ def test_umbrella_is_built_by_one_command(tmp_path: Path) -> None:
     assert len(helm.documents("holdfast")) > 20
 
 
+@pytest.mark.parametrize("left_out", SERVICES)
+def test_service_that_is_switched_off_is_not_there(helm: Helm, left_out: str) -> None:
+    documents = helm.documents("holdfast", {left_out: {"enabled": False}})
+
+    deployments = {one["metadata"]["name"] for one in documents if one["kind"] == "Deployment"}
+    assert deployments == {*SERVICES} - {left_out}
+
+
 def test_services_have_the_version_of_their_packages() -> None:
     for name in SERVICES:
         chart = yaml.safe_load((ROOT / "charts" / name / "Chart.yaml").read_text())
