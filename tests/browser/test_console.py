@@ -313,6 +313,7 @@ def places(api: httpx.Client, order: str) -> list[str]:
     failed = runs.start(api, "task_chain", -1)
     runs.wait_for_end(api, done)
     runs.wait_for_end(api, failed)
+    hook = api.post("/webhooks", json={"url": "http://127.0.0.1:9/hook"}).json()["webhook_id"]
     return [
         "/console/runs?live=off",
         f"/console/runs/{done}",
@@ -320,8 +321,13 @@ def places(api: httpx.Client, order: str) -> list[str]:
         f"/console/runs/{order}?live=off",
         f"/console/runs/{order}/confirm/terminate",
         f"/console/runs/{done}/confirm/rerun",
+        f"/console/runs/{done}/confirm/purge",
         "/console/start",
         "/console/start/book_trip",
+        "/console/bulk",
+        "/console/webhooks",
+        f"/console/webhooks/{hook}",
+        "/console/audit",
     ]
 
 

@@ -33,7 +33,7 @@ def run(api: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
-@pytest.mark.parametrize("action", ["suspend", "resume", "cancel", "terminate", "rerun"])
+@pytest.mark.parametrize("action", ["suspend", "resume", "cancel", "terminate", "rerun", "purge"])
 def test_form_without_the_sessions_token_changes_nothing(
     operator: httpx.Client, api: httpx.Client, run: str, action: str, token: str | None
 ) -> None:
@@ -184,6 +184,8 @@ def test_session_cookie_is_for_this_site_alone_and_no_script_reads_it(stack: Sta
         "/console/login",
         "/console/runs",
         "/console/start",
+        "/console/bulk",
+        "/console/webhooks",
         "/console/runs/nowhere",
         "/console/start/x",
     ],

@@ -42,7 +42,8 @@ def test_every_rule_has_a_route(app: OpenAPI) -> None:
         general = (
             name if name.rsplit("/", 1)[-1] not in values else f"{name.rsplit('/', 1)[0]}/{{x}}"
         )
-        assert re.sub(r"{[^}]*}", "{}", general) in there, f"{name} is nowhere"
+        told = {re.sub(r"{[^}]*}", "{}", route) for route in (name, general)}
+        assert told & there, f"{name} is nowhere"
 
 
 def test_what_changes_something_is_in_the_audit_log_and_what_reads_is_not() -> None:

@@ -96,12 +96,23 @@ _PAGES: Mapping[str, str] = {
     "GET /console/start": "GET /workflows",
     "GET /console/start/{name}": "GET /workflows",
     "POST /console/start/{name}": "POST /workflows/{name}",
+    "POST /console/runs/{run}/purge": "DELETE /runs/{run}",
+    "POST /console/bulk/{action}": "POST /bulk/{action}",
+    "POST /console/bulk/purge": "POST /bulk/purge",
+    "GET /console/webhooks": "GET /webhooks",
+    "POST /console/webhooks": "POST /webhooks",
+    "GET /console/webhooks/{webhook}": "GET /webhooks/{webhook}/dead-letters",
+    "POST /console/webhooks/{webhook}/redeliver": "POST /webhooks/{webhook}/dead-letters/redeliver",
+    "POST /console/webhooks/{webhook}/remove": "DELETE /webhooks/{webhook}",
+    "GET /console/audit": "GET /audit",
     "POST /console/logout": "GET /whoami",
 }
 
 RULES: Mapping[str, Rule] = {
     **_API,
     **{page: replace(_API[route], session=True) for page, route in _PAGES.items()},
+    # It does nothing yet; it is for those who may then do it.
+    "GET /console/bulk": Rule(_OPERATING, session=True),
     "POST /console/code": _READ,
     "GET /console/login": _PUBLIC,
     "POST /console/login": _PUBLIC,

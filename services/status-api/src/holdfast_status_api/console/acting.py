@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -44,6 +45,17 @@ def add(pages: Blueprint, console: Console) -> None:
             methods=["POST"],
         )
 
+    @pages.post("/runs/<instance_id>/purge")
+    def purge(instance_id: str) -> AnyResponse:
+        """Delete what is known of the run; there is no page of it to go back to."""
+        run = console.looks.look(instance_id).run
+        try:
+            operations.purge(console.engine, run.instance_id)
+        except Problem as problem:
+            return run_page.show(console, instance_id, problem.status, problem.body)
+        console.background.command_accepted()
+        return moved_on("console.runs", done="purge")
+
     @pages.post("/runs/<instance_id>/decide")
     def decide(instance_id: str) -> AnyResponse:
         verdict = request.form.get("verdict", "")
@@ -81,12 +93,15 @@ def _act(
 
 def done(name: str, instance_id: str) -> AnyResponse:
     """Lead to the run's page, which says what was accepted."""
+    return moved_on("console.run", instance_id=instance_id, done=name)
+
+
+def moved_on(endpoint: str, **values: Any) -> AnyResponse:
+    """Lead to a page after something was done."""
     if "audit_recorded" in g:
         # The entry that went with the change says all; the redirect is only how a page tells it.
         g.audit_recorded = int(HTTPStatus.SEE_OTHER)
-    return redirect(
-        url_for("console.run", instance_id=instance_id, done=name), HTTPStatus.SEE_OTHER
-    )
+    return redirect(url_for(endpoint, **values), HTTPStatus.SEE_OTHER)
 
 
 def form_key() -> str | None:
@@ -96,19 +111,19 @@ def form_key() -> str | None:
 
 
 def _signal(console: Console, run: Run, *, event: Event) -> str:
-    operations.signal(console.engine, run.instance_id, event, _reason())
+    operations.signal(console.engine, run.instance_id, event, reason_of_form())
     console.background.event_accepted()
     return run.instance_id
 
 
 def _cancel(console: Console, run: Run) -> str:
-    operations.cancel(console.engine, run.instance_id, run.workflow, _reason())
+    operations.cancel(console.engine, run.instance_id, run.workflow, reason_of_form())
     console.background.event_accepted()
     return run.instance_id
 
 
 def _terminate(console: Console, run: Run) -> str:
-    operations.terminate(console.engine, run.instance_id, _reason())
+    operations.terminate(console.engine, run.instance_id, reason_of_form())
     console.background.command_accepted()
     return run.instance_id
 
@@ -154,7 +169,8 @@ def _decide(console: Console, run: Run) -> str:
     return run.instance_id
 
 
-def _reason() -> str:
+def reason_of_form() -> str:
+    """Return what the form says why, or raise a 422 for what cannot be kept."""
     reason = request.form.get("reason", "").strip()
     if len(reason) > _LONGEST_REASON or "\0" in reason:
         raise Problem(

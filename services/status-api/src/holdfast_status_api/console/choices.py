@@ -24,10 +24,16 @@ class Action(StrEnum):
     CANCEL = "cancel"
     TERMINATE = "terminate"
     RERUN = "rerun"
+    PURGE = "purge"
+
+    @property
+    def route(self) -> str:
+        """The route of the API that does it."""
+        return "DELETE /runs/{run}" if self is Action.PURGE else f"POST /runs/{{run}}/{self}"
 
 
 #: What asks for a second thought, on a page of its own.
-CONFIRMED = frozenset({Action.CANCEL, Action.TERMINATE, Action.RERUN})
+CONFIRMED = frozenset({Action.CANCEL, Action.TERMINATE, Action.RERUN, Action.PURGE})
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def of(engine: Engine, run: Run) -> Choices:
         Action.CANCEL: open_ and flow is not None and flow.cancellable,
         Action.TERMINATE: open_,
         Action.RERUN: run.state.terminal and flow is not None,
+        Action.PURGE: run.state.terminal,
     }
     undecided = (
         open_
@@ -61,11 +68,7 @@ def of(engine: Engine, run: Run) -> Choices:
     )
     own = run.requested_by == caller().subject
     return Choices(
-        tuple(
-            action
-            for action, possible in offered.items()
-            if possible and may(f"POST /runs/{{run}}/{action}")
-        ),
+        tuple(action for action, possible in offered.items() if possible and may(action.route)),
         decide=undecided and not own,
         own_order=undecided and own,
     )

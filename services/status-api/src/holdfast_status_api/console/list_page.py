@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
@@ -38,15 +40,15 @@ class Query:
     live: bool
 
     @classmethod
-    def of_request(cls) -> Query:
-        """Return the query of the request at hand, or raise a 400 for what it cannot be."""
+    def of(cls, values: MultiDict[str, str]) -> Query:
+        """Return the query of an address or a form, or raise a 400 for what it cannot be."""
         query = cls(
-            workflow=request.args.get("workflow", ""),
-            states=tuple(request.args.getlist("state")),
-            age=request.args.get("age", ""),
-            text=request.args.get("q", "").strip(),
-            cursor=request.args.get("cursor", ""),
-            live=request.args.get("live") != "off",
+            workflow=values.get("workflow", ""),
+            states=tuple(values.getlist("state")),
+            age=values.get("age", ""),
+            text=values.get("q", "").strip(),
+            cursor=values.get("cursor", ""),
+            live=values.get("live") != "off",
         )
         unknown = [state for state in query.states if state not in set(State)]
         names = query.workflow + query.text
@@ -92,23 +94,31 @@ def add(pages: Blueprint, console: Console) -> None:
 
     @pages.get("/runs")
     def runs() -> Response:
-        query = Query.of_request()
+        query = Query.of(request.args)
         return page(
             "list.html",
             query=query,
             table=_table(console, query)[0],
-            workflows=list(PUBLIC_WORKFLOWS),
-            states=list(State),
-            ages={name: label for name, (label, _) in _AGES.items()},
+            purged=request.args.get("done") == "purge",
+            **choices(),
         )
 
     @pages.get("/runs-table")
     def runs_table() -> Response:
         """Answer with the list's rows if they are not those that the browser has."""
-        table, seen = _table(console, Query.of_request())
+        table, seen = _table(console, Query.of(request.args))
         if request.args.get("seen") == seen:
             return Response(status=HTTPStatus.NO_CONTENT)
         return Response(table, content_type="text/html; charset=utf-8")
+
+
+def choices() -> dict[str, Any]:
+    """Return what the fields of the filters offer."""
+    return {
+        "workflows": list(PUBLIC_WORKFLOWS),
+        "states": list(State),
+        "ages": {name: label for name, (label, _) in _AGES.items()},
+    }
 
 
 def _table(console: Console, query: Query) -> tuple[str, str]:

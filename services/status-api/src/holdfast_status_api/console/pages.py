@@ -8,7 +8,17 @@ from sqlalchemy import Engine
 from holdfast_status_api.auth.authenticator import Authenticator
 from holdfast_status_api.auth.sessions import Sessions
 from holdfast_status_api.background import Background
-from holdfast_status_api.console import acting, entry, frame, list_page, run_page, starting
+from holdfast_status_api.console import (
+    acting,
+    entry,
+    frame,
+    hooks,
+    list_page,
+    log_page,
+    many,
+    run_page,
+    starting,
+)
 from holdfast_status_api.index import RunIndex
 from holdfast_status_api.looking import Looks
 from holdfast_status_api.orchestrator import Orchestrator
@@ -43,6 +53,6 @@ def blueprint(
         sessions=sessions,
     )
     frame.install(pages)
-    for part in (entry, list_page, run_page, acting, starting):
+    for part in (entry, list_page, run_page, acting, starting, many, hooks, log_page):
         part.add(pages, console)
     return pages

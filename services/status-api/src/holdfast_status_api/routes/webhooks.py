@@ -19,7 +19,7 @@ from holdfast_status_api.document import answers
 from holdfast_status_api.documents import Fault
 from holdfast_status_api.settings import Settings
 from holdfast_status_api.webhooks import couriers, subscriptions
-from holdfast_status_api.webhooks.addresses import RefusedAddressError, Target
+from holdfast_status_api.webhooks.addresses import RefusedAddressError, check
 from holdfast_status_api.webhooks.requests import Redelivery, Subscription
 from holdfast_status_api.webhooks.subscriptions import Webhook
 
@@ -103,10 +103,9 @@ def api(settings: Settings, engine: Engine) -> APIBlueprint:
         """Take a URL, types and a secret; the secret is in this answer and in no other."""
         wanted = _parse(Subscription)
         try:
-            Target.parse(wanted.url).resolve(rules)
-        except (RefusedAddressError, OSError) as error:
-            why = str(error) if isinstance(error, RefusedAddressError) else "the name is not known"
-            raise documents.unprocessable([Fault("/url", why)]) from error
+            check(wanted.url, rules)
+        except RefusedAddressError as error:
+            raise documents.unprocessable([Fault("/url", str(error))]) from error
         hook, secret = subscriptions.subscribe(
             engine, wanted.url, wanted.types, wanted.secret, caller().subject
         )

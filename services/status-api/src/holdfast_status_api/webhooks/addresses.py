@@ -97,6 +97,14 @@ class Target:
         return list(dict.fromkeys(addresses))
 
 
+def check(url: str, rules: AddressRules) -> None:
+    """Raise `RefusedAddressError` for a URL to which nothing is sent, or whose name is unknown."""
+    try:
+        Target.parse(url).resolve(rules)
+    except OSError as error:
+        raise RefusedAddressError("the name is not known") from error
+
+
 def _unwrapped(address: IPAddress) -> IPAddress:
     """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
