@@ -214,17 +214,37 @@ def test_a_change_behind_the_place_where_a_run_is_does_not_concern_it() -> None:
 
 
 def test_a_run_that_is_to_end_where_it_waits_is_named() -> None:
-    def ends(run: Run, request: RequestEscalationInput) -> Steps[Any]:
-        del request
-        yield from ()
+    def ends_after_one(run: Run, start: TaskChainInput) -> Steps[TaskChainOutput]:
         run.closed = True
+        both = [AddOne(key=run.key(STEP1, i), instance=run.id, value=start.root) for i in (0, 1)]
+        tasks: list[Any] = [
+            run.ctx.call_activity(
+                STEP1.name,
+                input=one.model_dump(mode="json"),
+                app_id=WORKER_APP,
+            )
+            for one in both
+        ]
+        yield tasks[1 - waits_for]
         return TaskChainOutput((0, 0, 0))
 
-    waiting = [*recorded(RUNS["order that waits"]())[0].history().events]
-    events = [event for event in waiting if not event.HasField("timerCreated")]
-    recording = Recording.of("run-1", WORKER_APP, events)
-    verdict = verdict_on(recording, Checker(with_function("request_escalation", ends)))
-    assert kinds(verdict) == ["ends"]
+    changed = with_function("task_chain", one_more_beside)
+    drive = Drive("task_chain", 1, ChainWorld(), seed=3, implementations=changed)
+    one_is_done = recorded(drive)[1]
+    (open_activity,) = one_is_done.history().open_activities()
+    waits_for = open_activity.eventId - 1
+    verdict = verdict_on(one_is_done, Checker(with_function("task_chain", ends_after_one)))
+    assert "ends" in kinds(verdict)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_first_turn_that_could_not_be_dispatched_is_repeated_and_fits_any_code(
+    name: str,
+) -> None:
+    """The engine saves it without its steps while the worker is away."""
+    began = recorded(RUNS[name]())[0]
+    events = [event for event in began.history().events if not event.HasField("taskScheduled")]
+    assert verdict_on(Recording.of(began.instance_id, WORKER_APP, events)).fits
 
 
 def test_a_step_that_ran_beside_another_and_is_gone_is_named() -> None:

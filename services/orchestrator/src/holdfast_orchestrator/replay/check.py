@@ -156,6 +156,12 @@ class Checker:
                 found.append(_ending(action.completeWorkflow, history))
             else:
                 extra.append(steps.of_action(action))
+        if history.undispatched:
+            # The engine saves a first turn that it could not dispatch, and repeats all of it with
+            # the code that is there then: what is not recorded has not happened.
+            began = bool(history.steps())
+            extra = [step for step in extra if began and not step.app]
+            found = [finding for finding in found if began or finding.kind is not Kind.ENDS]
         for step, number in Counter(map(str, extra)).items():
             first = next(each for each in extra if str(each) == step)
             what = step if number == 1 else f"{number} times {step}"

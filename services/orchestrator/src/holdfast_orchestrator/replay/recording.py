@@ -67,6 +67,13 @@ class History:
         return bool(self.workflow) and not any(any(self._of(kind)) for kind in ends)
 
     @property
+    def undispatched(self) -> bool:
+        """Whether the run is in its first turn, of which nothing could be sent to another app."""
+        turns = sum(1 for _ in self._of("workflowStarted"))
+        sent = any(self._of("taskScheduled", "childWorkflowInstanceCreated"))
+        return turns == 1 and not sent
+
+    @property
     def suspended(self) -> bool:
         """Whether the engine holds the run."""
         last = [
@@ -81,6 +88,11 @@ class History:
         if last is None or not last.HasField("executionStalled"):
             return ""
         return str(last.executionStalled.description).strip()
+
+    def steps(self) -> list[HistoryEvent]:
+        """Return the events that record a step of the code."""
+        kinds = ("taskScheduled", "childWorkflowInstanceCreated", "timerCreated")
+        return list(self._of(*kinds))
 
     def open_children(self) -> list[str]:
         """Return the instance IDs of the children that the run waits for."""
