@@ -20,7 +20,8 @@ _ELSEWHERE = {"orchestrator": {"holdfast_cli"}}
 
 def has(use: Use, locked: set[str], known: dict[str, list[str]]) -> bool:
     top = use.name.partition(".")[0]
-    if top in sys.stdlib_module_names or top in _SHARED:
+    # `_typeshed` is the type checker's alone.
+    if top in sys.stdlib_module_names or top in _SHARED or top.startswith("_"):
         return True
     names = known.get(top, [top])
     return bool({lock.distribution(name) for name in names} & locked)
