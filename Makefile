@@ -95,6 +95,15 @@ browser: tools ## run the console's tests: a real Chromium on a real stack, two 
 controls: tools ## run the negative controls: break one rule each, expect one red invariant
 	@$(PY) -m pytest tests/chaos $(ARGS)
 
+.PHONY: charts
+charts: tools ## check the Helm charts: lint, suites, definitions, who may reach whom; two minutes
+	@$(PY) -m pytest tests/charts --numprocesses 2 $(ARGS)
+
+.PHONY: charts-docs
+charts-docs: setup ## write the charts' schemas and READMEs anew
+	@$(PY) tools/chart_schemas.py
+	@$(PY) tools/chart_readmes.py
+
 .PHONY: test
 test: lint types tools unit ## run every check: lint, types, unit, integration, browser tests, controls
 	@$(PY) -m pytest tests/integration tests/chaos $(ARGS)

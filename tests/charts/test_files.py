@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import chart_readmes
 import chart_schemas
-from tests.charts.conftest import CHARTS, SERVICES, Helm, everything_on, tool
+from tests.charts.conftest import CHARTS, SERVICES, Helm, everything_on
 from tests.support.clone import ROOT
 
 
@@ -45,22 +45,11 @@ def test_readme_is_what_helm_docs_writes(chart: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "charts", copy)
     (copy / chart / "README.md").unlink()
 
-    write_readmes(copy)
+    chart_readmes.write(copy)
 
     written = (copy / chart / "README.md").read_text("utf-8")
     assert (ROOT / "charts" / chart / "README.md").read_text("utf-8") == written, (
         "run make charts-docs"
-    )
-
-
-def write_readmes(charts: Path) -> None:
-    subprocess.run(
-        [
-            *(tool("helm-docs"), "--chart-search-root", str(charts), "--log-level", "error"),
-            *("--template-files", "./_docs.gotmpl", "--template-files", "README.md.gotmpl"),
-        ],
-        cwd=charts,
-        check=True,
     )
 
 
