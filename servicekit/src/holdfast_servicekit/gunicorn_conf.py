@@ -67,6 +67,8 @@ def serve(
             "bind": f"{settings.host}:{settings.port}",
             "workers": workers,
             "threads": threads,
+            # Room for as many idle connections as there are threads, and gunicorn's own 1000.
+            "worker_connections": max(1000, 2 * threads),
             "worker_class": "gthread",
             "timeout": WORKER_TIMEOUT_SECONDS,
             "graceful_timeout": GRACEFUL_TIMEOUT_SECONDS,

@@ -398,6 +398,47 @@ def test_500_clients_that_poll_one_run_cost_the_engine_one_read_at_a_time(
     assert reads < 1000
 
 
+def test_500_clients_that_stream_one_run_all_hear_of_its_end_and_others_are_answered(
+    stack: Stack, api: httpx.Client
+) -> None:
+    run = accepted(api, "request_escalation", ORDER)
+    wait_for_state(api, run, "RUNNING")
+    header = {"Authorization": f"Bearer {stack.token('viewer')}"}
+    told: list[str] = []
+    heard: list[str] = []
+    waited: list[float] = []
+
+    async def follow(client: httpx.AsyncClient) -> None:
+        async with client.stream("GET", f"/runs/{run}/stream", headers=header) as stream:
+            assert stream.status_code == 200
+            async for line in stream.aiter_lines():
+                if line.startswith("data: "):
+                    (told if '"RUNNING"' in line else heard).append(line)
+
+    async def crowd() -> None:
+        limits = httpx.Limits(max_connections=510)
+        async with httpx.AsyncClient(
+            base_url=stack.api_url, limits=limits, timeout=120, trust_env=False
+        ) as client:
+            following = [asyncio.create_task(follow(client)) for _ in range(500)]
+            await asyncio.to_thread(
+                eventually, "all are told", lambda: len(told) == 500, seconds=60
+            )
+            begun = asyncio.get_running_loop().time()
+            answer = await client.get(f"/status/{run}", headers=header)
+            waited.append(asyncio.get_running_loop().time() - begun)
+            assert answer.status_code == 200
+            await asyncio.to_thread(do, api, run, "terminate")
+            await asyncio.gather(*following)
+
+    before = engine_reads(api)
+    asyncio.run(crowd())
+    assert len(heard) == 500
+    assert all('"state":"TERMINATED"' in line for line in heard)
+    assert waited[0] < 5
+    assert engine_reads(api) - before < 1000
+
+
 def test_many_who_wait_for_one_run_all_hear_of_its_end(api: httpx.Client, stack: Stack) -> None:
     run = accepted(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")

@@ -29,6 +29,7 @@ from holdfast_status_api.routes import (
 )
 from holdfast_status_api.settings import Settings
 from holdfast_status_api.survey import Survey
+from holdfast_status_api.turns import Turns
 
 
 def create_app(
@@ -40,6 +41,7 @@ def create_app(
 ) -> OpenAPI:
     """Return the app. Call it after the fork; it starts nothing."""
     looks, watches, pace = background.looks, background.watches, Pace(engine)
+    turns = Turns(settings.threads)
     app = OpenAPI(
         __name__,
         info=document.INFO,
@@ -59,7 +61,7 @@ def create_app(
     for api in (
         catalogue.api(),
         workflows.api(settings, engine, background, pace),
-        status.api(looks, watches, pace),
+        status.api(looks, watches, pace, turns),
         runs.api(settings, engine, orchestrator, looks),
         recordings.api(settings, engine, orchestrator),
         actions.api(settings, engine, orchestrator, background, looks, pace),
@@ -85,4 +87,5 @@ def create_app(
         )
     )
     app.register_blueprint(metrics.blueprint(Survey(engine)))
+    app.wsgi_app = turns.bound(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app

@@ -54,7 +54,7 @@ def serve() -> None:
         factory,
         settings,
         workers=settings.workers,
-        threads=settings.threads,
+        threads=settings.threads + settings.held_requests,
         started=started,
         stopped=stopped,
     )

@@ -30,10 +30,10 @@ class Settings(ServiceSettings):
     database_url: str
 
     workers: int = Field(default=2, ge=1, le=64)
-    #: Most threads wait for a run to change, for callers who asked for that.
+    #: How many requests one process answers at once.
     threads: int = Field(default=64, ge=1, le=1024)
-    #: How many requests one process holds, with ``Prefer: wait`` or as a stream of events.
-    held_requests: int = Field(default=48, ge=0, le=1000)
+    #: How many it holds besides, with ``Prefer: wait`` or as a stream of events.
+    held_requests: int = Field(default=512, ge=0, le=4096)
     #: Connections to the database, for answering; the threads share them.
     database_connections: int = Field(default=8, ge=1, le=256)
 

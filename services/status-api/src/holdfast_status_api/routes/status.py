@@ -16,6 +16,7 @@ from holdfast_status_api.document import answers
 from holdfast_status_api.looking import Looks, Seen
 from holdfast_status_api.pace import Pace
 from holdfast_status_api.parameters import RunPath, WaitHeader
+from holdfast_status_api.turns import Turns
 from holdfast_status_api.watching import TooManyError, Watch, Watches, comparable
 
 #: RFC 7240, section 4.3; more than this is cut, as the RFC allows.
@@ -25,7 +26,7 @@ _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", r
 _KEEP_ALIVE_SECONDS = 5.0
 
 
-def api(looks: Looks, watches: Watches, pace: Pace) -> APIBlueprint:
+def api(looks: Looks, watches: Watches, pace: Pace, turns: Turns) -> APIBlueprint:
     """Return the routes."""
     routes = APIBlueprint("status", __name__)
 
@@ -48,7 +49,7 @@ def api(looks: Looks, watches: Watches, pace: Pace) -> APIBlueprint:
         applied = False
         if seconds and not seen.run.state.terminal and _is_known(seen):
             try:
-                with watches.watch(path.instance_id, seen) as watch:
+                with watches.watch(path.instance_id, seen) as watch, turns.aside():
                     applied = True
                     seen = watch.next(seen, seconds) or seen
             except TooManyError:
