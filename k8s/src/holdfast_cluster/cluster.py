@@ -97,6 +97,8 @@ def _bring_up_nodes(nodes: Nodes, supplies: Supplies, port: int, view: BuildView
     match nodes.condition():
         case Condition.WHOLE:
             _say_if_other(nodes, supplies, port, view)
+            if supplies.built:
+                nodes.connect()
         case Condition.STOPPED:
             view.say("The nodes had stopped: starting them again.")
             nodes.start()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from holdfast_cluster.errors import ClusterError, CommandError
 from holdfast_cluster.explain import explain_helm
@@ -44,6 +48,34 @@ def installed_version(kube: Kube) -> str | None:
     return str(labels.get("app.kubernetes.io/version") or image.rpartition(":")[2])
 
 
+def older_definitions(
+    ours: Iterable[dict[str, Any]], theirs: Mapping[str, dict[str, Any]]
+) -> list[str]:
+    """Return the names of our CRDs that are missing there, or lack a version or a field."""
+    older = []
+    for definition in ours:
+        name = definition["metadata"]["name"]
+        if name not in theirs or _fields(definition) - _fields(theirs[name]):
+            older.append(name)
+    return older
+
+
+def _fields(definition: dict[str, Any]) -> set[str]:
+    """Return the path of every field that a CRD defines, in each of its versions."""
+    fields: set[str] = set()
+    for version in definition["spec"]["versions"]:
+        _collect(version.get("schema", {}).get("openAPIV3Schema", {}), version["name"], fields)
+    return fields
+
+
+def _collect(schema: dict[str, Any], path: str, fields: set[str]) -> None:
+    fields.add(path)
+    for name, below in schema.get("properties", {}).items():
+        _collect(below, f"{path}.{name}", fields)
+    if isinstance(schema.get("items"), dict):
+        _collect(schema["items"], f"{path}[]", fields)
+
+
 @dataclass(frozen=True)
 class Dapr:
     """One version of Dapr, with its module's files, for one cluster."""
@@ -60,10 +92,7 @@ class Dapr:
 
     def install(self, images: dict[str, str], mirror: str, view: BuildView) -> None:
         """Bring the control plane to this version; Helm leaves older CRDs, so those go first."""
-        crds = "\n---\n".join(
-            file.read_text("utf-8") for file in sorted((self.chart / "crds").glob("*.yaml"))
-        )
-        self.kube.apply(crds)
+        self.kube.apply(yaml.safe_dump_all(self._definitions(), sort_keys=False))
         self._free_release()
         settings = [f"{_VALUES[name]}={reference}" for name, reference in images.items()]
         settings += [f"global.tag={self.version}"]
@@ -83,19 +112,24 @@ class Dapr:
             view.end(f"Dapr {self.version} is ready")
 
     def crds_are_older(self) -> list[str]:
-        """Return the names of the CRDs that the cluster lacks or has without what ours have."""
-        return [
-            file.stem
-            for file in sorted((self.chart / "crds").glob("*.yaml"))
-            if self._differs(file)
-        ]
+        """Return the names of the CRDs that the cluster lacks, or has without a field of ours."""
+        found = self.kube.get("customresourcedefinitions.apiextensions.k8s.io") or {"items": []}
+        there = {one["metadata"]["name"]: one for one in found["items"]}
+        return older_definitions(self._definitions(), there)
 
-    def _differs(self, file: Path) -> bool:
-        try:
-            self.kube.run("diff", "--server-side", "--force-conflicts", "--filename", str(file))
-        except CommandError:
-            return True
-        return False
+    def _definitions(self) -> list[dict[str, Any]]:
+        """Return the chart's CRDs, as the operator leaves them.
+
+        One names its namespace only once the operator has patched it: applied as it is, it would
+        lead nowhere until the operator's next start.
+        """
+        documents: list[dict[str, Any]] = []
+        for file in sorted((self.chart / "crds").glob("*.yaml")):
+            text = file.read_text("utf-8").replace(
+                "namespace: replaceme", f"namespace: {NAMESPACE}"
+            )
+            documents += [one for one in yaml.safe_load_all(text) if one]
+        return documents
 
     def _free_release(self) -> None:
         """Undo what an interrupted Helm has left pending, or it refuses for ever."""

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PODS = "10.244.0.0/16"
+#: kind's own default.
+SERVICES = "10.96.0.0/16"
 _UNIT = """\
 [Unit]
 Description=Routes to the other nodes' pods
@@ -54,9 +56,18 @@ def conflist(node: Node) -> str:
 def route_script(node: Node, nodes: Sequence[Node]) -> str:
     """Return what a node does at its start; it may do so again."""
     routes = [f"ip route replace {one.pods} via {one.address}" for one in nodes if one != node]
-    rule = f"POSTROUTING -s {PODS} ! -d {PODS} -j MASQUERADE"
-    masquerade = f"iptables -t nat -C {rule} 2>/dev/null || iptables -t nat -A {rule}"
-    return "\n".join(("set -e", *routes, masquerade)) + "\n"
+    rules = [
+        f"-t nat {{}} POSTROUTING -s {PODS} ! -d {PODS} -j MASQUERADE",
+        # What kube-proxy has not sent elsewhere by now has no service to go to. Outside of the
+        # cluster some stranger might answer, and a connection to it would be kept for good.
+        f"{{}} OUTPUT -d {SERVICES} -j REJECT",
+        f"{{}} FORWARD -d {SERVICES} -j REJECT",
+    ]
+    filters = [
+        f"iptables {rule.format('-C')} 2>/dev/null || iptables {rule.format('-A')}"
+        for rule in rules
+    ]
+    return "\n".join(("set -e", *routes, *filters)) + "\n"
 
 
 def setup_script(node: Node, nodes: Sequence[Node]) -> str:

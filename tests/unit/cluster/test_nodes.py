@@ -91,6 +91,13 @@ def test_node_routes_to_the_others_and_not_to_itself() -> None:
     assert script.count("MASQUERADE") == 2  # asked for, and added where it is missing
 
 
+def test_address_of_a_service_that_is_not_there_never_leaves_the_node() -> None:
+    script = route_script(A, [A, B])
+
+    for chain in ("OUTPUT", "FORWARD"):
+        assert f"iptables -A {chain} -d 10.96.0.0/16 -j REJECT" in script
+
+
 def test_pods_of_a_node_are_of_its_own_range() -> None:
     plugins = yaml.safe_load(conflist(B))["plugins"]
 
