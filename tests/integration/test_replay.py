@@ -340,3 +340,19 @@ def test_runs_that_were_checked_end_as_they_would_have(
     }
     assert set(states.values()) == {"COMPLETED"}, states
     assert wait_for_end(client, f"chain-{flight.tag}")["output"] == [2, 4, 16]
+
+
+def test_a_run_whose_first_step_cannot_be_sent_yet_is_no_finding(
+    stack: Stack, client: httpx.Client, other: OtherCode
+) -> None:
+    """The engine saves such a run without the step, and repeats the turn."""
+    stack.stop("activity-worker")
+    try:
+        run = start(client, "task_chain", 1)
+        wait_for_state(client, run, "RUNNING")
+        done = other.replay("--stack", stack.name, "-o", "json")
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        stack.start("activity-worker")
+    stack.wait_until_ready()
+    assert wait_for_end(client, run)["output"] == [2, 4, 16]
