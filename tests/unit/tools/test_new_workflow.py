@@ -33,7 +33,7 @@ def laid_out(tree: Path, name: str) -> list[Path]:
     return [path for path in every if path.exists()]
 
 
-@pytest.mark.parametrize("name", ["a", "invoice_reminder", "pay2", "a" * 16 + "_" + "b" * 15])
+@pytest.mark.parametrize("name", ["x9", "laid_out_here", "laid_out_n2", "x" * 16 + "_" + "y" * 15])
 def test_every_folder_gets_its_file_in_the_repositorys_style(tree: Path, name: str) -> None:
     written = new_workflow.lay_out(name, tree)
 
@@ -43,8 +43,10 @@ def test_every_folder_gets_its_file_in_the_repositorys_style(tree: Path, name: s
 
 
 def test_a_second_workflow_stands_beside_the_first_and_takes_nothing_from_it(tree: Path) -> None:
-    first = {path: (tree / path).read_text() for path in new_workflow.lay_out("first", tree)}
-    new_workflow.lay_out("second", tree)
+    first = {
+        path: (tree / path).read_text() for path in new_workflow.lay_out("laid_out_first", tree)
+    }
+    new_workflow.lay_out("laid_out_second", tree)
 
     assert {path: (tree / path).read_text() for path in first} == first
 
@@ -94,12 +96,12 @@ def test_a_bad_or_taken_name_is_refused_in_one_line_and_nothing_is_written(
 
 @pytest.mark.parametrize("template", new_workflow.LAYOUT)
 def test_a_file_that_is_there_is_kept_and_no_other_is_written(tree: Path, template: str) -> None:
-    path = tree / new_workflow.LAYOUT[template].format(name="mine")
+    path = tree / new_workflow.LAYOUT[template].format(name="laid_out_here")
     path.write_text("mine\n")
 
-    with pytest.raises(new_workflow.RefusedError, match="'mine' is taken: "):
-        new_workflow.lay_out("mine", tree)
-    assert laid_out(tree, "mine") == [path]
+    with pytest.raises(new_workflow.RefusedError, match="'laid_out_here' is taken: "):
+        new_workflow.lay_out("laid_out_here", tree)
+    assert laid_out(tree, "laid_out_here") == [path]
     assert path.read_text() == "mine\n"
 
 
@@ -109,11 +111,11 @@ def test_what_was_written_goes_again_when_the_last_file_cannot_be(tree: Path) ->
     folder.rmdir()
 
     with pytest.raises(new_workflow.RefusedError, match=r"No such file.*nothing was written"):
-        new_workflow.lay_out("mine", tree)
-    assert laid_out(tree, "mine") == []
+        new_workflow.lay_out("laid_out_here", tree)
+    assert laid_out(tree, "laid_out_here") == []
 
 
 def test_every_template_is_laid_out_and_parses(tree: Path) -> None:
     assert {path.name for path in new_workflow.TEMPLATES.iterdir()} == set(new_workflow.LAYOUT)
-    for path in new_workflow.lay_out("mine", tree):
+    for path in new_workflow.lay_out("laid_out_here", tree):
         ast.parse((tree / path).read_text())
