@@ -157,7 +157,8 @@ doctor: setup ## name each thing that a cluster lacks here, with the way out
 	@$(IN_CLUSTER) doctor $(WISHES)
 
 .PHONY: clean
-clean: ## stop every local stack, then remove all state, caches and .venv of this clone
+clean: ## stop every local stack and cluster, then remove all state, caches and .venv of this clone
 	@if [ -x $(PY) ]; then $(PY) -m holdfast_local down --all --delete; fi
+	@if [ -x $(PY) ]; then $(IN_CLUSTER) down --all; fi
 	@rm -rf .run .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
