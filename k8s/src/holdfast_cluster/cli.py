@@ -19,7 +19,7 @@ from holdfast_cluster.cluster import Wishes
 from holdfast_cluster.doctor import examine
 from holdfast_cluster.engine import find_engine
 from holdfast_cluster.errors import ClusterError
-from holdfast_cluster.folders import ClusterFolder
+from holdfast_cluster.folders import ClusterFolder, clusters_of
 from holdfast_cluster.registry import Images
 from holdfast_local.build_view import BuildView
 from holdfast_local.folders import repository
@@ -58,11 +58,16 @@ def up(
 
 
 @app.command()
-def down(name: Name = "holdfast") -> None:
+def down(
+    name: Name = "holdfast",
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every cluster of this clone.")] = False,
+) -> None:
     """Remove the cluster with all its data, and the Docker engine that was started for it."""
-    with _failures():
-        there = cluster.unmake(name, BuildView(_err))
-    _out.print(f"[green]✓[/] {name} is {'removed' if there else 'not there'}")
+    for one in clusters_of(repository()) if every else [name]:
+        with _failures():
+            there = cluster.unmake(one, BuildView(_err))
+        _out.print(f"[green]✓[/] {one} is {'removed' if there else 'not there'}")
 
 
 @app.command()
@@ -92,7 +97,7 @@ def deploy(
         release = deployment.deploy(Wishes(name, port, images, registry), BuildView(_err))
     _out.print(f"[bold green]deployed[/] after {time.monotonic() - began:.0f} s")
     for line in (
-        f"holdfast --context kind-{name} list    runs of this cluster",
+        f"holdfast --context kind-{name} ls    the runs of this cluster",
         f"{release.tokens}    the API's tokens, one for each role",
     ):
         _out.print(f"  {line}", highlight=False, soft_wrap=True)

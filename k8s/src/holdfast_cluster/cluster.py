@@ -22,6 +22,7 @@ from holdfast_cluster.machine import port_is_taken
 from holdfast_cluster.metrics import metrics_manifest
 from holdfast_cluster.nodes import Condition, Nodes, read_made
 from holdfast_cluster.own_engine import end_engine, ensure_engine
+from holdfast_cluster.pruning import prune_images, remove_leftovers
 from holdfast_cluster.registry import Choice, Images, choose
 from holdfast_cluster.supplies import Supplies, built_supplies, pulled_supplies
 from holdfast_local.build_view import BuildView
@@ -74,6 +75,7 @@ def make(wishes: Wishes, view: BuildView) -> ClusterFolder:
         source = toolchain_of(DAPR)
         dapr = Dapr(source.version, source.module_folder(), tools["helm"], kube)
         _fill(kube, supplies, view, dapr)
+        prune_images(engine)
     return folder
 
 
@@ -148,6 +150,8 @@ def unmake(name: str, view: BuildView) -> bool:
             nodes = Nodes(folder, engine, tools["kind"], kube)
             there = nodes.condition() is not Condition.NONE
             nodes.delete()
+            (folder.path / "tokens.json").unlink(missing_ok=True)
+            remove_leftovers(engine)
             if not engine.containers():
                 end_engine(engine_files, Runner(folder.log))
         else:

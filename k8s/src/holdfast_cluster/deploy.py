@@ -13,6 +13,7 @@ from holdfast_cluster.folders import ClusterFolder
 from holdfast_cluster.kube import Kube
 from holdfast_cluster.nodes import Condition, Nodes, read_made
 from holdfast_cluster.own_engine import ensure_engine
+from holdfast_cluster.pruning import prune_images
 from holdfast_cluster.registry import choose
 from holdfast_cluster.release import Release
 from holdfast_cluster.services import build_services, load_services
@@ -61,5 +62,6 @@ def deploy(wishes: Wishes, view: BuildView) -> Release:
         release.ensure_secrets()
         tag = next(iter(references.values())).rpartition(":")[2]
         release.install(tag, view)
+        prune_images(engine)
         release.add_context(f"kind-{wishes.name}", made.port if made else wishes.port)
     return release

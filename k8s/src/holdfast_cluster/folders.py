@@ -119,3 +119,8 @@ class EngineFolder:
 def engine_folder() -> EngineFolder:
     """Return the engine's folder in the user's cache."""
     return EngineFolder(cache_folder() / "docker")
+
+
+def clusters_of(root: Path) -> list[str]:
+    """Name every cluster that has a folder under ``root``."""
+    return sorted(path.parent.name for path in root.glob(".run/cluster/*/cluster.lock"))

@@ -18,6 +18,7 @@ from holdfast_cluster.catalogue import CNI_PROGRAMS, CONTAINERD_PROGRAMS, NODE_B
 from holdfast_cluster.debian import INPUTS
 from holdfast_cluster.engine import Engine
 from holdfast_cluster.errors import CommandError
+from holdfast_cluster.pruning import FILLING
 from holdfast_cluster.recipes import Recipe, ensure_image
 from holdfast_local.build_view import BuildView
 
@@ -131,7 +132,7 @@ def _fill(
     view: BuildView,
 ) -> None:
     """Run containerd in a container of the bare image, import into it, and keep the result."""
-    name = f"holdfast-filling-{os.getpid()}"
+    name = f"{FILLING}{os.getpid()}"
     engine.docker(
         *("run", "--detach", "--privileged", "--network", "none", "--name", name),
         *("--entrypoint", "/usr/local/bin/containerd", bare),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -148,6 +149,7 @@ def end_engine(folder: EngineFolder, runner: Runner) -> bool:
         psutil.wait_procs(alive, timeout=_END_SECONDS)
     _forget_dead(folder)
     firewall.restore(folder.firewall, runner)
+    shutil.rmtree(folder.socket.parent, ignore_errors=True)
     return process is not None
 
 
