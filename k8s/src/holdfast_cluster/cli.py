@@ -97,7 +97,7 @@ def deploy(
         release = deployment.deploy(Wishes(name, port, images, registry), BuildView(_err))
     _out.print(f"[bold green]deployed[/] after {time.monotonic() - began:.0f} s")
     for line in (
-        f"holdfast --context kind-{name} ls    the runs of this cluster",
+        f"holdfast --context kind-{name} workflow list    the runs of this cluster",
         f"{release.tokens}    the API's tokens, one for each role",
     ):
         _out.print(f"  {line}", highlight=False, soft_wrap=True)
