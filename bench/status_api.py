@@ -1,22 +1,22 @@
 """Measure the status API on a local stack of its own: requests per second and latencies.
 
 A closed loop of a few clients on the same machine, so the clients' own work is in the figures.
-``GET`` is measured on running runs with histories of about 10, 100 and 2,000 events and on one
-that has ended; ``POST`` starts chains that really run. Prints one table; nothing is kept.
+Reads and actions are measured on running runs with histories of about 10, 100 and 2,000 events,
+reads also on one that has ended; starts are of chains that really run. Prints one table with the
+load of the machine; nothing is kept.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from http import HTTPStatus
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -28,8 +28,6 @@ from holdfast_local.stack import Stack
 CLIENTS = 8
 SECONDS = 8.0
 HISTORIES = (10, 100, 2_000)
-#: Each poll fails this often before it succeeds: nine events of history each time.
-_FAILURES = 99
 
 
 class Api:
@@ -52,45 +50,24 @@ class Api:
         return value
 
 
-@contextmanager
-def job() -> Iterator[str]:
-    """Serve a job that mostly answers nonsense, so that a monitor's history grows."""
-    asked = count(1)
+def waiting(api: Api, stack: Stack, events: int) -> tuple[str, int]:
+    """Return a run that waits, with about so many events of history, and how many it has.
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            sane = next(asked) % (_FAILURES + 1) == 0
-            body = b'{"status": "running"}' if sane else b"{}"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Keep the table clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/job"
-    finally:
-        server.shutdown()
-
-
-def parked(api: Api, job_url: str, events: int) -> tuple[str, int]:
-    """Return a suspended run with about so many events of history, and how many it has."""
-    retry = {"attempts": 100, "first_interval_seconds": 0.01, "max_interval_seconds": 0.01}
-    monitor = {"job_id": job_url, "poll_interval_seconds": 0.1, "retry": retry}
-    started = json.loads(api.ask("POST", "/workflows/job_status_monitor", monitor)[1])
+    It is sent what it does not wait for, past the API, which would refuse that.
+    """
+    started = json.loads(api.ask("POST", "/workflows/request_escalation", {"amount": 5000})[1])
     run = str(started["instance_id"])
-
-    def grown() -> bool:
-        return _events(api, run) >= events
-
-    _until(grown, seconds=180)
-    api.ask("POST", f"/runs/{run}/suspend", {})
-    _until(lambda: api.get(f"/status/{run}")["state"] == "SUSPENDED", seconds=60)
-    return run, _events(api, run)
+    _until(lambda: api.get(f"/status/{run}")["state"] == "RUNNING", seconds=60)
+    engine = HTTPConnection(urlsplit(stack.orchestrator_url).netloc, timeout=30)
+    token = {"dapr-api-token": stack.identity.secrets.app_token, "Content-Type": "application/json"}
+    seen = _events(api, run)
+    while seen < events:
+        for number in range(max(1, min(50, (events - seen) // 4))):
+            note = json.dumps({"event_id": f"{run}-{seen}-{number}", "data": {}})
+            engine.request("POST", f"/instances/{run}/events/note", note, token)
+            engine.getresponse().read()
+        seen = _events(api, run)
+    return run, seen
 
 
 def _events(api: Api, run: str) -> int:
@@ -130,8 +107,24 @@ def load(stack: Stack, method: str, path: str, body: object = None) -> tuple[flo
     return len(latencies) / SECONDS, latencies
 
 
+def steer(stack: Stack, run: str) -> tuple[float, list[float]]:
+    """Suspend and resume a run in turn, one client; return as `load` does."""
+    api = Api(stack.api_url, stack.token("admin"))
+    latencies = []
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        for action in ("suspend", "resume"):
+            began = time.perf_counter()
+            status, answer = api.ask("POST", f"/runs/{run}/{action}", {})
+            latencies.append((time.perf_counter() - began) * 1000)
+            if status != HTTPStatus.ACCEPTED:
+                raise SystemExit(f"{action}: {status} {answer[:300]!r}")
+    return len(latencies) / SECONDS, latencies
+
+
 def main() -> None:
     """Measure and print."""
+    before = os.getloadavg()[0]
     stack = Stack("bench")
     stack.delete()
     stack.up()
@@ -144,10 +137,11 @@ def main() -> None:
 
     try:
         api = Api(stack.api_url, stack.token("admin"))
-        with job() as job_url:
-            for events in HISTORIES:
-                run, seen = parked(api, job_url, events)
-                row(f"GET running, {seen} events", load(stack, "GET", f"/status/{run}"))
+        for events in HISTORIES:
+            run, seen = waiting(api, stack, events)
+            row(f"GET running, {seen} events", load(stack, "GET", f"/status/{run}"))
+            row(f"GET its history, {seen} events", load(stack, "GET", f"/runs/{run}/history"))
+            row(f"POST suspend/resume, {seen} events", steer(stack, run))
         started = json.loads(api.ask("POST", "/workflows/task_chain", 1)[1])
         ended = str(started["instance_id"])
         _until(lambda: api.get(f"/status/{ended}")["state"] == "COMPLETED", seconds=60)
@@ -155,7 +149,9 @@ def main() -> None:
         row("POST task_chain", load(stack, "POST", "/workflows/task_chain", 1))
     finally:
         stack.delete()
-    Console(file=sys.stdout).print(table)
+    Console(file=sys.stdout).print(
+        table, f"load average {before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    )
 
 
 if __name__ == "__main__":
