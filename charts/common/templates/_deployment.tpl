@@ -30,8 +30,8 @@ spec:
         {{- end }}
       annotations:
         kubectl.kubernetes.io/default-container: {{ .Chart.Name }}
-        # Sidecars read most of it at their start only: what changes here restarts the pods.
-        holdfast/dapr-settings: {{ .Values.global.holdfast.dapr | toJson | sha256sum | trunc 16 | quote }}
+        # Sidecars read Dapr's resources at their start only: what changes them restarts the pods.
+        holdfast/dapr-settings: {{ list .Chart.Version .Values.global.holdfast.dapr .Values.global.holdfast.tracing | toJson | sha256sum | trunc 16 | quote }}
         {{- include "holdfast.dapr.annotations" . | trim | nindent 8 }}
         {{- with .Values.podAnnotations }}
         {{- toYaml . | nindent 8 }}

@@ -49,7 +49,7 @@ app.kubernetes.io/instance: {{ .context.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Labels of pods: they hold no version, so that a new chart alone restarts nothing. */}}
+{{/* Labels of pods: they hold no version, because a selector must not change. */}}
 {{- define "holdfast.podLabels" -}}
 {{ include "holdfast.selector" . }}
 app.kubernetes.io/part-of: holdfast
