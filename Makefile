@@ -84,8 +84,8 @@ unit: setup ## run the unit tests: no stack, no network, about a minute
 	@$(PY) -m pytest tests/unit --numprocesses 2 $(ARGS)
 
 .PHONY: integration
-integration: tools ## run the integration tests: on a real stack of their own, minutes
-	@$(PY) -m pytest tests/integration $(ARGS)
+integration: tools ## run the integration tests: on two real stacks of their own, minutes
+	@$(PY) -m pytest tests/integration --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: browser
 browser: tools ## run the console's tests: a real Chromium on a real stack, two minutes
@@ -99,6 +99,10 @@ controls: tools ## run the negative controls: break one rule each, expect one re
 charts: tools ## check the Helm charts: lint, suites, definitions, who may reach whom; two minutes
 	@$(PY) -m pytest tests/charts --numprocesses 2 $(ARGS)
 
+.PHONY: policies
+policies: setup ## try from the wrong side what the cluster must refuse; needs make cluster deploy
+	@$(PY) -m pytest tests/policies $(ARGS)
+
 .PHONY: charts-docs
 charts-docs: setup ## write the charts' schemas and READMEs anew
 	@$(PY) tools/chart_schemas.py
@@ -106,7 +110,7 @@ charts-docs: setup ## write the charts' schemas and READMEs anew
 
 .PHONY: test
 test: lint types tools unit ## run every check: lint, types, unit, integration, browser tests, controls
-	@$(PY) -m pytest tests/integration tests/chaos $(ARGS)
+	@$(PY) -m pytest tests/integration tests/chaos --numprocesses 2 --dist loadfile $(ARGS)
 	@$(MAKE) browser
 
 .PHONY: demo
@@ -147,6 +151,10 @@ images: setup ## build the three services' images, for the cluster or for your r
 .PHONY: deploy
 deploy: setup ## build the services' images and bring the cluster to this clone's charts
 	@$(IN_CLUSTER) deploy $(WISHES) $(ARGS)
+
+.PHONY: cluster-test
+cluster-test: setup ## check the cluster that `make cluster deploy` made: patterns, upgrades, uninstall
+	@CLUSTER='$(CLUSTER)' $(PY) -m pytest tests/cluster $(ARGS)
 
 .PHONY: cluster-down
 cluster-down: setup ## remove the cluster with all its data, and the engine started for it
