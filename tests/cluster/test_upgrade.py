@@ -177,10 +177,7 @@ def test_rolling_restart_of_daprs_control_plane_loses_nothing(
     nothing_is_lost(cluster, api, "control-plane", restart)
 
 
-def test_pods_are_spread_over_the_nodes_and_guarded_against_drains(cluster: Cluster) -> None:
-    for service in SERVICES:
-        pods = cluster.items("pods", "--selector", f"app.kubernetes.io/name={service}")
-        running = [pod for pod in pods if pod["status"]["phase"] == "Running"]
-        assert len({pod["spec"]["nodeName"] for pod in running}) == 2, service
+def test_no_drain_may_take_both_pods_of_a_service(cluster: Cluster) -> None:
     budgets = cluster.items("poddisruptionbudgets", namespace=NAMESPACE)
-    assert {budget["status"]["disruptionsAllowed"] for budget in budgets} == {1}
+    allowed = [budget["status"]["disruptionsAllowed"] for budget in budgets]
+    assert allowed == [1] * len(SERVICES)
