@@ -152,6 +152,14 @@ images: setup ## build the three services' images, for the cluster or for your r
 deploy: setup ## build the services' images and bring the cluster to this clone's charts
 	@$(IN_CLUSTER) deploy $(WISHES) $(ARGS)
 
+.PHONY: skaffold-dev
+skaffold-dev: setup ## show each change of the services' code in the cluster within seconds
+	@$(IN_CLUSTER) skaffold $(WISHES) dev --cleanup=false $(ARGS)
+
+.PHONY: skaffold-run
+skaffold-run: setup ## deploy with Skaffold, if the runs in flight go on under this clone's code
+	@$(IN_CLUSTER) skaffold $(WISHES) run $(ARGS)
+
 .PHONY: cluster-test
 cluster-test: setup ## check the cluster that `make cluster deploy` made: patterns, upgrades, uninstall
 	@CLUSTER='$(CLUSTER)' $(PY) -m pytest tests/cluster $(ARGS)

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from holdfast_cluster import cluster
+from holdfast_cluster import cluster, live
 from holdfast_cluster import deploy as deployment
 from holdfast_cluster.cluster import Wishes
 from holdfast_cluster.doctor import examine
@@ -119,6 +119,20 @@ def doctor(
         _out.print(finding.text, markup=False, highlight=False, soft_wrap=True)
     if any(finding.fatal for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def skaffold(
+    arguments: Annotated[list[str], typer.Argument(help="Skaffold's command and its options.")],
+    name: Name = "holdfast",
+    port: Port = 8480,
+    images: From = Images.AUTO,
+    registry: Mirror = "",
+) -> None:
+    """Run Skaffold on the cluster, with what it needs to know: dev, run, or another command."""
+    with _failures():
+        status = live.skaffold(Wishes(name, port, images, registry), arguments, BuildView(_err))
+    raise typer.Exit(status)
 
 
 @app.command()

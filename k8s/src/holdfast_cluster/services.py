@@ -80,7 +80,7 @@ def build_services(root: Path, base: str, engine: Engine, view: BuildView) -> di
         raise ClusterError("services/Dockerfile is not there: restore it with git.")
     with view:
         view.begin("Wheels: downloading", "")
-        _fill_wheelhouse(root)
+        fill_wheelhouse(root)
         view.end("Wheels are there")
         for service in missing:
             engine.runner.watch(
@@ -99,7 +99,8 @@ def build_services(root: Path, base: str, engine: Engine, view: BuildView) -> di
     return references
 
 
-def _fill_wheelhouse(root: Path) -> None:
+def fill_wheelhouse(root: Path) -> None:
+    """Fetch the wheels that the images are built from, unless they are there."""
     done = subprocess.run(
         [sys.executable, "tools/wheelhouse.py"],
         cwd=root,
