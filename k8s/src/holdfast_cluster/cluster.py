@@ -134,6 +134,10 @@ def _fill(kube: Kube, supplies: Supplies, view: BuildView, dapr: Dapr) -> None:
     kube.wait_for_rollout("kube-system", "deployment/metrics-server")
 
 
+#: The filter for the nodes of all clusters, running or stopped.
+_NODES = "label=io.x-k8s.kind.cluster"
+
+
 def unmake(name: str, view: BuildView) -> bool:
     """Remove a cluster; with the last one, the engine that was started for them ends.
 
@@ -152,7 +156,8 @@ def unmake(name: str, view: BuildView) -> bool:
             nodes.delete()
             (folder.path / "tokens.json").unlink(missing_ok=True)
             remove_leftovers(engine)
-            if not engine.containers():
+            # What an interrupted build left is stopped, and no reason to keep the engine.
+            if not engine.containers(_NODES) and not engine.containers("status=running"):
                 end_engine(engine_files, Runner(folder.log))
         else:
             folder.made.unlink(missing_ok=True)
