@@ -400,6 +400,7 @@ def test_500_clients_that_poll_one_run_cost_the_engine_one_read_at_a_time(
     assert reads < 1000
 
 
+@pytest.mark.timeout(400)
 def test_500_clients_that_stream_one_run_all_hear_of_its_end_and_others_are_answered(
     stack: Stack, api: httpx.Client
 ) -> None:
@@ -424,7 +425,7 @@ def test_500_clients_that_stream_one_run_all_hear_of_its_end_and_others_are_answ
         ) as client:
             following = [asyncio.create_task(follow(client)) for _ in range(500)]
             await asyncio.to_thread(
-                eventually, "all are told", lambda: len(told) == 500, seconds=60
+                eventually, "all are told", lambda: len(told) == 500, seconds=200
             )
             begun = asyncio.get_running_loop().time()
             answer = await client.get(f"/status/{run}", headers=header)
@@ -437,7 +438,7 @@ def test_500_clients_that_stream_one_run_all_hear_of_its_end_and_others_are_answ
     asyncio.run(crowd())
     assert len(heard) == 500
     assert all('"state":"TERMINATED"' in line for line in heard)
-    assert waited[0] < 5
+    assert waited[0] < 30
     assert engine_reads(api) - before < 1000
 
 

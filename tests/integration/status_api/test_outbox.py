@@ -152,7 +152,7 @@ def test_an_attempt_that_comes_late_does_not_undo_what_its_successor_did(outbox:
 
 def test_an_event_waits_until_its_run_was_started(outbox: Engine) -> None:
     run = accept_run(outbox, BOOK_TRIP, TRIP, instance_id=None, idempotency_key=None)
-    accept_event(outbox, run.instance_id, CANCEL, {}, idempotency_key=None)
+    accept_event(outbox, run.instance_id, CANCEL, {"reason": "rain"}, idempotency_key=None)
     events = Events(outbox, "one")
     assert events.claim(10) == []
     starts = Starts(outbox, "one")
@@ -166,8 +166,8 @@ def test_events_of_one_run_go_in_the_order_of_acceptance(outbox: Engine) -> None
     other = dispatched_trip(outbox)
     names = []
     for event in (SUSPEND, RESUME, CANCEL):
-        accept_event(outbox, run, event, {}, idempotency_key=None)
-    accept_event(outbox, other, CANCEL, {}, idempotency_key=None)
+        accept_event(outbox, run, event, {"reason": "rain"}, idempotency_key=None)
+    accept_event(outbox, other, CANCEL, {"reason": "rain"}, idempotency_key=None)
     events = Events(outbox, "one")
     first = events.claim(10)
     assert {(claim.row.instance_id, claim.row.name) for claim in first} == {
@@ -184,7 +184,7 @@ def test_events_of_one_run_go_in_the_order_of_acceptance(outbox: Engine) -> None
 
 def test_an_event_of_a_run_that_ended_expires(outbox: Engine) -> None:
     run = dispatched_trip(outbox)
-    accept_event(outbox, run, CANCEL, {}, idempotency_key=None)
+    accept_event(outbox, run, CANCEL, {"reason": "rain"}, idempotency_key=None)
     RunIndex(outbox).absorb(report(run, "FAILED", 1))
     events = Events(outbox, uuid.uuid4().hex)
     events.expire_finished()

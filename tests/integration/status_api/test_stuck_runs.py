@@ -92,9 +92,9 @@ def test_trip_whose_compensation_never_ends_is_ended_when_its_grace_is_over(
         run = strict_api.post(
             "/workflows/book_trip", params={"deadline": deadline}, json=TRIP
         ).json()["instance_id"]
-        eventually("it is cancelled", lambda: cancelled(strict_api, run))
+        eventually("it is cancelled", lambda: cancelled(strict_api, run), seconds=60)
         holder.rollback()
-        eventually("it undoes", lambda: "cancel_flight" in tried(strict_api, run))
+        eventually("it undoes", lambda: "cancel_flight" in tried(strict_api, run), seconds=60)
         assert state_of(strict_api, run)["state"] == "RUNNING"
         end = wait_for_end(strict_api, run, seconds=60)
     assert end["state"] == "TERMINATED"
@@ -141,9 +141,9 @@ def test_why_names_the_payload_that_is_too_large_for_the_engine(
 
 
 def cancelled(api: httpx.Client, run: str) -> bool:
-    return [event["name"] for event in api.get(f"/runs/{run}/events").json()["events"]] == [
-        "cancel"
-    ]
+    """Tell whether the engine has the cancellation: the next step is not begun any more."""
+    events = api.get(f"/runs/{run}/events").json()["events"]
+    return [(event["name"], event["state"]) for event in events] == [("cancel", "delivered")]
 
 
 def tried(api: httpx.Client, run: str) -> set[str]:
