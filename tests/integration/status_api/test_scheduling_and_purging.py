@@ -40,14 +40,20 @@ def test_a_run_that_is_to_start_tomorrow_waits_and_says_so(lone_api: httpx.Clien
 
 
 def test_a_start_that_is_due_and_finds_no_orchestrator_says_so(lone_api: httpx.Client) -> None:
-    run = accepted(lone_api, "task_chain", 1)
+    tried(lone_api, "task_chain", 1)
 
-    def tried() -> bool:
-        cause, *_ = lone_api.get(f"/runs/{run}/why").json()["waits_for"]
+
+def tried(api: httpx.Client, workflow: str, document: object) -> str:
+    """Return a run that may have begun: its start was tried, and nobody answered."""
+    run = accepted(api, workflow, document)
+
+    def said_so() -> bool:
+        cause, *_ = api.get(f"/runs/{run}/why").json()["waits_for"]
         assert cause["kind"] == "start"
         return bool(cause["detail"])
 
-    eventually("the start was tried", tried)
+    eventually("the start was tried", said_so)
+    return run
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def audited(api: httpx.Client, run: str) -> list[tuple[str, str]]:
 
 
 def test_reasons_are_kept_with_the_run_and_in_the_audit_log(lone_api: httpx.Client) -> None:
-    run = accepted(lone_api, "task_chain", 1)
+    run = tried(lone_api, "task_chain", 1)
     for action, reason in (("suspend", "audit"), ("resume", ""), ("terminate", "storm\n<b>")):
         assert lone_api.post(f"/runs/{run}/{action}", json={"reason": reason}).status_code == 202
         assert said(lone_api, run) == (reason or None)
