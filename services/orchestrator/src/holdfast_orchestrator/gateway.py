@@ -103,8 +103,7 @@ class EngineGateway:
     def history(self, instance_id: str) -> list[dict[str, Any]]:
         """Return the whole history of the instance's current generation."""
         self._existing(instance_id)
-        events = _ask(lambda: self._raw.get_instance_history(instance_id))
-        return [describe(event) for event in events]
+        return self._events(instance_id)
 
     def recording(self, instance_id: str, worker_app_id: str) -> Recording:
         """Return the history as the engine keeps it, for a replay of it elsewhere."""
@@ -127,19 +126,7 @@ class EngineGateway:
 
         Returns the IDs that were woken; none if nothing needed it.
         """
-        state = self._existing(instance_id)
-        if state["status"] == "PENDING":
-            _ask(lambda: self._client.raise_workflow_event(instance_id, WAKE_EVENT))
-            return [instance_id]
-        if state["status"] != "RUNNING":
-            return []
-        woken: list[str] = []
-        for child in open_children(self.history(instance_id)):
-            found = self.state(child)
-            if found is None or _is_new(found):
-                continue
-            woken += self.wake(child)
-        return woken
+        return self._wake(instance_id, self._existing(instance_id))
 
     def terminate(self, instance_id: str) -> None:
         """End a run and its children where they stand; nothing is compensated."""
@@ -174,6 +161,24 @@ class EngineGateway:
                 instance_id, event_id, new_instance_id=new_instance_id, input=payload
             )
         )
+
+    def _wake(self, instance_id: str, state: dict[str, Any]) -> list[str]:
+        if state["status"] == "PENDING":
+            _ask(lambda: self._client.raise_workflow_event(instance_id, WAKE_EVENT))
+            return [instance_id]
+        if state["status"] != "RUNNING":
+            return []
+        woken: list[str] = []
+        for child in open_children(self._events(instance_id)):
+            found = self.state(child)
+            if found is not None and not _is_new(found):
+                woken += self._wake(child, found)
+        return woken
+
+    def _events(self, instance_id: str) -> list[dict[str, Any]]:
+        return [
+            describe(event) for event in _ask(lambda: self._raw.get_instance_history(instance_id))
+        ]
 
     def _existing(self, instance_id: str) -> dict[str, Any]:
         state = self.state(instance_id)
