@@ -103,6 +103,19 @@ def forget(instance: str, *steps: str) -> Break:
     return apply
 
 
+def append(instance: str, *events: dict[str, Any]) -> Break:
+    """Let more events follow at the end of a run's history."""
+    return history(
+        instance,
+        lambda h: {
+            "events": (
+                *h.events,
+                *(HistoryEvent(timestamp=h.events[-1].timestamp, **event) for event in events),
+            )
+        },
+    )
+
+
 def seen(kind: str, change: Callable[[tuple[Any, ...]], Iterable[Any]]) -> Break:
     """Change what the client saw."""
 

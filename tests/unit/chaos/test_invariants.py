@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from holdfast_chaos import facts
-from holdfast_chaos.histories import HistoryEvent
 from holdfast_chaos.invariants import ALL, check_all
 from holdfast_chaos.observations import EventSeen, Observations, Poll
 from holdfast_chaos.world import Aim, World
 from tests.unit.chaos.breaking import (
     Break,
     answer,
+    append,
     both,
     drop,
     edit,
@@ -218,21 +218,15 @@ STORIES: dict[str, Break] = {
     "returned too little": history("chain-1", {"output": [2, 4]}),
     "another total returned": history("large", {"output": {"count": 130, "total_km": 1.0}}),
     "booked, says the trip": history("cancelled", {"output": {"outcome": "booked"}}),
-    "step that only the history knows": history(
+    "step that only the history knows": append(
         "chain-1",
-        lambda h: {
-            "events": (
-                *h.events,
-                HistoryEvent(
-                    97,
-                    h.events[-1].timestamp,
-                    "TASK_SCHEDULED",
-                    "step9",
-                    input={"key": k("chain-1", "step9")},
-                ),
-                HistoryEvent(98, h.events[-1].timestamp, "TASK_COMPLETED", task_scheduled_id=97),
-            )
+        {
+            "event_id": 97,
+            "type": "TASK_SCHEDULED",
+            "name": "step9",
+            "input": {"key": k("chain-1", "step9")},
         },
+        {"event_id": 98, "type": "TASK_COMPLETED", "task_scheduled_id": 97},
     ),
 }
 
@@ -384,19 +378,13 @@ DECISIONS: dict[str, Break] = {
                 else e
             ),
         ),
-        history(
+        append(
             "approved",
-            lambda h: {
-                "events": (
-                    *h.events,
-                    HistoryEvent(
-                        97,
-                        h.events[-1].timestamp,
-                        "TASK_SCHEDULED",
-                        "handle_timeout_activity",
-                        input={"key": k("approved", "handle_timeout_activity")},
-                    ),
-                )
+            {
+                "event_id": 97,
+                "type": "TASK_SCHEDULED",
+                "name": "handle_timeout_activity",
+                "input": {"key": k("approved", "handle_timeout_activity")},
             },
         ),
     ),

@@ -14,6 +14,7 @@ from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
 ACCEPTED_AT = "2026-11-22T18:13:45.298234Z"
+DONE_AT = "2026-11-22T18:13:46.000000Z"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,36 @@ def accepted_document(instance_id: str = "r1") -> dict[str, Any]:
         "state": "PENDING",
         "accepted_at": ACCEPTED_AT,
         "links": {"self": f"/status/{instance_id}"},
+    }
+
+
+def attempt_document(step: str, **members: Any) -> dict[str, Any]:
+    """Return an attempt of a timeline, one that goes on."""
+    return {
+        "id": 1,
+        **_of(step),
+        "started_at": ACCEPTED_AT,
+        "finished_at": None,
+        "outcome": None,
+        "error_type": None,
+        "error": None,
+        **members,
+    }
+
+
+def effect_document(step: str, **members: Any) -> dict[str, Any]:
+    """Return an effect of a timeline."""
+    return {"seq": 1, **_of(step), "kind": "effect", "committed_at": DONE_AT, **members}
+
+
+def _of(step: str) -> dict[str, Any]:
+    return {
+        "key": f"r1|0|{step}|0",
+        "step": step,
+        "index": 0,
+        "epoch": 0,
+        "runner": "r1",
+        "pod": "pod-a/7",
     }
 
 

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.unit.cli.conftest import Cli
-from tests.unit.cli.server import ACCEPTED_AT, Api, run_document
-
-
-def attempt(step: str, **members: Any) -> dict[str, Any]:
-    return {
-        "id": 1,
-        "key": f"r1|0|{step}|0",
-        "step": step,
-        "index": 0,
-        "epoch": 0,
-        "runner": "r1",
-        "pod": "pod-a/7",
-        "started_at": ACCEPTED_AT,
-        "finished_at": None,
-        "outcome": None,
-        "error_type": None,
-        "error": None,
-        **members,
-    }
+from tests.unit.cli.server import ACCEPTED_AT, Api, attempt_document, run_document
 
 
 @pytest.mark.parametrize(
@@ -163,9 +144,11 @@ def test_history_shows_each_event_with_what_matters_of_it(cli: Cli, api: Api) ->
 
 def test_timeline_shows_where_each_attempt_ran_and_what_came_of_it(cli: Cli, api: Api) -> None:
     attempts = [
-        attempt("step1", finished_at="2026-11-22T18:13:45.498234Z", outcome="committed"),
-        attempt("step2", outcome="failed", error_type="UnavailableError", error="no database"),
-        attempt("step3", index=4, epoch=2),
+        attempt_document("step1", finished_at="2026-11-22T18:13:45.498234Z", outcome="committed"),
+        attempt_document(
+            "step2", outcome="failed", error_type="UnavailableError", error="no database"
+        ),
+        attempt_document("step3", index=4, epoch=2),
     ]
     document = {"instance_id": "r1", "attempts": attempts, "effects": [], "pods": ["pod-a/7"]}
     api.on("GET", "/runs/r1/timeline", document)

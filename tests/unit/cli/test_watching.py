@@ -16,25 +16,14 @@ from rich.console import Console
 from holdfast_cli.snapshots import Snapshot
 from holdfast_cli.tree import tree
 from tests.unit.cli.conftest import Cli
-from tests.unit.cli.server import ACCEPTED_AT, Api, run_document
-from tests.unit.cli.test_looking import attempt
-
-DONE_AT = "2026-11-22T18:13:46.000000Z"
-
-
-def effect(step: str, **members: Any) -> dict[str, Any]:
-    return {
-        "seq": 1,
-        "key": f"r1|0|{step}|0",
-        "step": step,
-        "index": 0,
-        "epoch": 0,
-        "runner": "r1",
-        "kind": "effect",
-        "pod": "pod-a/7",
-        "committed_at": DONE_AT,
-        **members,
-    }
+from tests.unit.cli.server import (
+    ACCEPTED_AT,
+    DONE_AT,
+    Api,
+    attempt_document,
+    effect_document,
+    run_document,
+)
 
 
 def pushed(*documents: dict[str, Any]) -> bytes:
@@ -45,12 +34,14 @@ def pushed(*documents: dict[str, Any]) -> bytes:
 @pytest.fixture
 def run(api: Api) -> Api:
     """A run that stands in its second step, after the first one failed once."""
-    failed = attempt("step1", finished_at=ACCEPTED_AT, outcome="failed", error="no database")
-    again = attempt("step1", id=2, finished_at=DONE_AT, outcome="committed", pod="pod-b/9")
-    running = attempt("step2", id=3, started_at=DONE_AT)
+    failed = attempt_document(
+        "step1", finished_at=ACCEPTED_AT, outcome="failed", error="no database"
+    )
+    again = attempt_document("step1", id=2, finished_at=DONE_AT, outcome="committed", pod="pod-b/9")
+    running = attempt_document("step2", id=3, started_at=DONE_AT)
     timeline = {"attempts": [failed], "effects": []}
     api.on("GET", "/runs/r1/timeline", timeline)
-    timeline = {"attempts": [failed, again, running], "effects": [effect("step1")]}
+    timeline = {"attempts": [failed, again, running], "effects": [effect_document("step1")]}
     api.on("GET", "/runs/r1/timeline", timeline)
     api.on("GET", "/runs/r1/why", {"sentence": "It waits for step2.", "commands": []})
     return api
@@ -158,10 +149,12 @@ def test_watch_on_a_terminal_draws_a_tree(cli: Cli, run: Api) -> None:
     run.on("GET", "/status/r1", run_document(), Retry_After="0")
     run.on("GET", "/status/r1", run_document(state="COMPLETED"))
     items = [
-        attempt("item", key=f"r1|0|item|{number}", index=number, runner="r1:child", id=10 + number)
+        attempt_document(
+            "item", key=f"r1|0|item|{number}", index=number, runner="r1:child", id=10 + number
+        )
         for number in range(20)
     ]
-    committed = [effect("item", key="r1|0|item|3", index=3, runner="r1:child")]
+    committed = [effect_document("item", key="r1|0|item|3", index=3, runner="r1:child")]
     first, second = run.answers["GET", "/runs/r1/timeline"]
     timeline = json.loads(second.body)
     run.answers["GET", "/runs/r1/timeline"] = [first]
@@ -189,7 +182,8 @@ def test_watch_on_a_terminal_draws_a_tree(cli: Cli, run: Api) -> None:
 
 def test_tree_fits_the_screen_and_says_what_it_left_out() -> None:
     attempts = [
-        attempt(f"step{number}", key=f"r1|0|step{number}|0", id=number) for number in range(50)
+        attempt_document(f"step{number}", key=f"r1|0|step{number}|0", id=number)
+        for number in range(50)
     ]
     console = Console(width=100, file=StringIO(), color_system=None)
 
