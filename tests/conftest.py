@@ -10,9 +10,9 @@ import pytest
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, create_engine
 
-from holdfast_local.errors import StackError
 from holdfast_local.folders import repository
 from holdfast_local.stack import Stack
+from tests.support.stacks import client_of, running_stack
 
 #: More pytest processes than this do not run beside each other in one clone.
 MOST_PROCESSES = 32
@@ -39,27 +39,14 @@ def stack_name() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(stack_name: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A stack that is up, ready and empty at first; its folder stays if a test failed."""
-    stack = Stack(stack_name)
-    stack.delete()
-    try:
-        stack.up()
-    except StackError as error:
-        pytest.fail(f"the stack did not start: {error}", pytrace=False)
-    try:
+    with running_stack(stack_name, keep=lambda: request.session.testsfailed) as stack:
         yield stack
-    finally:
-        if request.session.testsfailed:
-            stack.down()
-        else:
-            stack.delete()
 
 
 @pytest.fixture
 def api(stack: Stack) -> Iterator[httpx.Client]:
-    """A client of the stack's public API; the approver decides, the admin does all else."""
-    with httpx.Client(
-        base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
-    ) as client:
+    """A client of the stack's public API, with every role."""
+    with client_of(stack) as client:
         yield client
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from holdfast_local.stack import Stack
 from tests.browser.console import client, form_token, sign_in, tab_to
 from tests.support import runs
+from tests.support.examples import TRIP
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -36,9 +37,6 @@ def mark(api: httpx.Client) -> str:
         late = {"instance_id": f"{mark}-{number}", "start_at": "2099-01-01T00:00:00Z"}
         assert api.post("/workflows/book_trip", params=late, json=TRIP).status_code == 202
     return mark
-
-
-TRIP = {"traveller": "Ada", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from sqlalchemy import Engine, text
 from holdfast_local.stack import Stack
 from tests.browser.console import expect_state, sign_in, tab_to
 from tests.support import runs
+from tests.support.examples import TRIP
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 ORDER = {"amount": 5000}
-TRIP = {"traveller": "Ada", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
 EVIL = '<img src="x" id="evil" onerror="alert(1)"><script id="evil">alert(2)</script>'
 
 

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.console import WAIT_MILLISECONDS
-from tests.integration.status_api.service import Service, migrated_database
+from tests.integration.status_api.service import Service, migrated_database, running_service
 from tests.support.issuer import AUDIENCE, TestIssuer
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -32,13 +33,11 @@ def service(issuer: TestIssuer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "HOLDFAST_OIDC_AUDIENCE": AUDIENCE,
         "HOLDFAST_OIDC_JWKS_FILE": str(keys),
     }
-    with migrated_database(folder / "database") as database:
-        process = Service(database, folder / "status-api.log", environment)
-        try:
-            process.start()
-            yield process
-        finally:
-            process.stop()
+    with (
+        migrated_database(folder / "database") as database,
+        running_service(database, folder, environment) as service,
+    ):
+        yield service
 
 
 @pytest.fixture
@@ -82,10 +81,12 @@ def test_session_ends_with_its_token(visitor: Page, issuer: TestIssuer) -> None:
     # Clocks may differ by 30 seconds, so a token that ended 26 seconds ago has four left.
     sign_in(visitor, issuer.token(exp=int(time.time()) - 26))
     visitor.wait_for_url("**/console/runs")
-    time.sleep(6)
-    visitor.goto("/console/start")
 
-    expect(visitor.get_by_label("Token")).to_be_visible()
+    def ended() -> bool:
+        visitor.goto("/console/start")
+        return visitor.get_by_label("Token").is_visible()
+
+    eventually("the session has ended", ended)
     visitor.goto("/console/runs")
     expect(visitor.get_by_label("Token")).to_be_visible()
 

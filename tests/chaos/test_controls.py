@@ -11,9 +11,7 @@ import httpx
 import pytest
 
 from holdfast_chaos.client import Client
-from holdfast_chaos.collect import collect
 from holdfast_chaos.database import connect
-from holdfast_chaos.engine import EngineReader
 from holdfast_chaos.injection import FaultPlan, Injector
 from holdfast_chaos.invariants import check_all
 from holdfast_chaos.observations import Notebook
@@ -22,6 +20,8 @@ from holdfast_chaos.targets.processes import Processes
 from holdfast_chaos.world import Aim, DeclaredRun, FaultRecord
 from holdfast_local.stack import Stack
 from tests.support.clone import ROOT
+from tests.support.judging import world_of
+from tests.support.stacks import client_of, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.control]
@@ -52,39 +52,25 @@ class Workload:
 
     def red(self) -> set[str]:
         self.end()
-        headers = {"dapr-api-token": self.stack.identity.secrets.app_token}
-        url = self.stack.orchestrator_url
-        with httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False) as client:
-            world = collect(
-                database_url=self.stack.database_url,
-                engine=EngineReader(client),
-                runs=self.runs,
-                observations=self._notebook.observations(),
-                faults=self.faults,
-            )
+        world = world_of(self.stack, self.runs, self._notebook.observations(), self.faults)
         return {result.id for result in check_all(world) if not result.holds}
 
 
 @contextmanager
 def workload(service: str = "", module: str = "") -> Iterator[Workload]:
-    stack = Stack(
-        "test-control",
-        commands={service: [sys.executable, "-m", f"tests.broken.{module}"]} if module else {},
-        service_env={service: {"PYTHONPATH": str(ROOT)}} if module else {},
-    )
-    stack.delete()
-    try:
-        stack.up()
-        with httpx.Client(
-            base_url=stack.api_url, auth=stack.auth(), timeout=10, trust_env=False
-        ) as api:
-            work = Workload(stack, api)
-            try:
-                yield work
-            finally:
-                work.observer.stop()
-    finally:
-        stack.delete()
+    with (
+        running_stack(
+            "test-control",
+            commands={service: [sys.executable, "-m", f"tests.broken.{module}"]} if module else {},
+            service_env={service: {"PYTHONPATH": str(ROOT)}} if module else {},
+        ) as stack,
+        client_of(stack, 10) as api,
+    ):
+        work = Workload(stack, api)
+        try:
+            yield work
+        finally:
+            work.observer.stop()
 
 
 class Untouched(Processes):

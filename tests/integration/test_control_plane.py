@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from holdfast_local.stack import Stack
+from tests.support.ledger import steps
 from tests.support.runs import start, wait_for_end
 from tests.support.waiting import eventually
 
@@ -43,6 +44,4 @@ def accepted(api: httpx.Client) -> str:
 
 
 def measured(db: Engine, run: str) -> int:
-    query = "SELECT count(*) FROM work.effects WHERE instance = :run AND step = 'process_work_item'"
-    with db.connect() as connection:
-        return int(connection.scalar(text(query), {"run": run}) or 0)
+    return steps(db, run).count("process_work_item")

@@ -18,13 +18,13 @@ from sqlalchemy import Engine, text
 from holdfast_local.stack import Stack
 from holdfast_servicekit.runtime import sdk_logs
 from tests.support.clone import ROOT
+from tests.support.examples import APPROVAL, ORDER
+from tests.support.ledger import steps
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
+from tests.support.stacks import client_of, engine_client, running_stack, without
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-ORDER = {"amount": 5000}
-APPROVAL = {"approved": True, "by": "operator"}
 
 
 @pytest.fixture
@@ -35,20 +35,15 @@ def engine(stack: Stack) -> DaprWorkflowClient:
 
 
 @pytest.fixture(scope="module")
-def unsafe_stack() -> Iterator[Stack]:
+def unsafe_stack(stack_name: str) -> Iterator[Stack]:
     """A stack whose orchestrator has no local step after a timer."""
     broken = [sys.executable, "-m", "tests.broken.orchestrator_without_local_step"]
-    stack = Stack(
-        "test-hazard-1",
+    with running_stack(
+        f"{stack_name}-unsafe",
         commands={"orchestrator": broken},
         service_env={"orchestrator": {"PYTHONPATH": str(ROOT)}},
-    )
-    stack.delete()
-    try:
-        stack.up()
+    ) as stack:
         yield stack
-    finally:
-        stack.delete()
 
 
 def test_1_a_run_survives_a_timer_an_event_and_a_kill_while_its_worker_is_away(
@@ -59,16 +54,15 @@ def test_1_a_run_survives_a_timer_an_event_and_a_kill_while_its_worker_is_away(
 
 
 def test_1_without_the_local_step_the_same_run_is_stuck_for_good(unsafe_stack: Stack) -> None:
-    with httpx.Client(base_url=unsafe_stack.api_url, auth=unsafe_stack.auth(), timeout=30) as api:
+    with client_of(unsafe_stack) as api:
         run = provoke_hazard_1(unsafe_stack, api)
-    url = f"{unsafe_stack.orchestrator_url}/instances/{run}"
-    headers = {"dapr-api-token": unsafe_stack.identity.secrets.app_token}
+    with engine_client(unsafe_stack) as orchestrator:
 
-    def unreadable() -> bool:
-        detail = httpx.get(url, headers=headers, timeout=30).json().get("detail", "")
-        return "declared in metadata" in detail and "missing" in detail
+        def unreadable() -> bool:
+            detail = orchestrator.get(f"/instances/{run}").json().get("detail", "")
+            return "declared in metadata" in detail and "missing" in detail
 
-    eventually("the engine says that it cannot read the run", unreadable, seconds=60)
+        eventually("the engine says that it cannot read the run", unreadable, seconds=60)
 
 
 def provoke_hazard_1(stack: Stack, api: httpx.Client) -> str:
@@ -76,19 +70,13 @@ def provoke_hazard_1(stack: Stack, api: httpx.Client) -> str:
     run = start(api, "request_escalation", {**ORDER, "approval_window_seconds": 3})
     wait_for_state(api, run, "RUNNING")
     before = failed_turns(stack)
-    stack.stop("activity-worker")
-    stack.stop("activity-worker-sidecar")
-    try:
+    with without(stack, "activity-worker", "activity-worker-sidecar"):
         # The turn with the fired timer could not be dispatched, or what follows it could not.
         eventually("a turn fails to dispatch", lambda: failed_turns(stack) > before, seconds=60)
         accepted = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
         assert accepted.status_code == 202
         eventually("the engine has the event", lambda: receipt(api, run) != "pending", seconds=60)
         assert stack.kill("orchestrator-sidecar")
-    finally:
-        stack.start("activity-worker-sidecar")
-        stack.start("activity-worker")
-    stack.wait_until_ready()
     return run
 
 
@@ -171,16 +159,11 @@ def test_7_an_approval_accepted_before_the_deadline_wins_although_it_is_delivere
 ) -> None:
     run = start(api, "request_escalation", {**ORDER, "approval_window_seconds": 4})
     wait_for_state(api, run, "RUNNING")
-    stack.stop("orchestrator")
-    stack.stop("orchestrator-sidecar")
-    try:
+    with without(stack, "orchestrator", "orchestrator-sidecar"):
         accepted = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
         assert accepted.status_code == 202
         late = lapse(db, 5)
         eventually("the approval window has passed", late, seconds=30)
-    finally:
-        stack.start("orchestrator-sidecar")
-        stack.start("orchestrator")
     assert wait_for_end(api, run)["output"]["verdict"] == "approved"
 
 
@@ -300,13 +283,6 @@ def waiting_commits(db: Engine) -> int:
 
 def log(stack: Stack) -> str:
     return (stack.folder.path / "logs" / "orchestrator-sidecar.log").read_text()
-
-
-def steps(db: Engine, run: str) -> list[str]:
-    """The effects of a run, in the order in which they were committed."""
-    query = "SELECT step FROM work.effects WHERE instance = :run AND kind = 'effect' ORDER BY seq"
-    with db.connect() as connection:
-        return list(connection.scalars(text(query), {"run": run}))
 
 
 def outcomes(db: Engine, run: str) -> list[str]:

@@ -7,7 +7,6 @@ import uuid
 
 import httpx
 
-from holdfast_local.stack import Stack
 from tests.support.http_server import running_site
 from tests.support.runs import start, wait_for_end
 from tests.support.waiting import eventually
@@ -15,12 +14,9 @@ from tests.support.waiting import eventually
 _TYPES = "dev.holdfast.run."
 
 
-def test_an_order_tells_that_it_starts_waits_and_completes(stack: Stack) -> None:
+def test_an_order_tells_that_it_starts_waits_and_completes(api: httpx.Client) -> None:
     run = f"order-{uuid.uuid4().hex}"
-    with (
-        running_site() as site,
-        httpx.Client(base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False) as api,
-    ):
+    with running_site() as site:
         hook = api.post("/webhooks", json={"url": site.url}).json()["webhook_id"]
 
         def told() -> list[str]:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,9 @@ from holdfast_local import processes
 from holdfast_local.errors import StackError
 from holdfast_local.programs import NAMES
 from holdfast_local.stack import Stack, names_of
+from tests.support.examples import APPROVAL, ORDER
+from tests.support.runs import start, state_of, wait_for_end, wait_for_state
+from tests.support.stacks import client_of
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -57,25 +59,6 @@ def has_ended(process: psutil.Process) -> bool:
 
 def pids(stack: Stack) -> dict[str, int | None]:
     return {name: stack.pid(name) for name in NAMES}
-
-
-def accept(stack: Stack, workflow: str, body: object) -> str:
-    url = f"{stack.api_url}/workflows/{workflow}"
-    answer = httpx.post(url, json=body, auth=stack.auth(), timeout=30)
-    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
-    instance_id: str = answer.json()["instance_id"]
-    return instance_id
-
-
-def state_of(stack: Stack, instance_id: str) -> str:
-    answer = httpx.get(f"{stack.api_url}/status/{instance_id}", auth=stack.auth(), timeout=30)
-    assert answer.status_code == httpx.codes.OK, answer.text
-    state: str = answer.json()["state"]
-    return state
-
-
-def has_completed(stack: Stack, instance_id: str) -> bool:
-    return state_of(stack, instance_id) == "COMPLETED"
 
 
 def begun(stack: Stack) -> bool:
@@ -137,8 +120,9 @@ def test_a_killed_process_comes_back_with_another_pid(stack: Stack, name: str) -
 
 
 def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
-    run = accept(stack, "request_escalation", {"id": "all-at-once", "amount": 5000})
-    eventually("the run waits", lambda: state_of(stack, run) == "RUNNING", seconds=60)
+    with client_of(stack) as api:
+        run = start(api, "request_escalation", ORDER)
+        wait_for_state(api, run, "RUNNING")
     killed = {pid for name in NAMES for pid in stack.kill(name)}
 
     def others() -> bool:
@@ -147,7 +131,8 @@ def test_everything_killed_at_once_comes_back(stack: Stack) -> None:
 
     eventually("every process has another pid", others, seconds=30)
     stack.wait_until_ready(90)
-    eventually("the run is there", lambda: state_of(stack, run) == "RUNNING", seconds=60)
+    with client_of(stack) as api:
+        wait_for_state(api, run, "RUNNING")
 
 
 def test_a_stopped_process_stays_stopped_until_it_is_started(stack: Stack) -> None:
@@ -180,10 +165,11 @@ def test_down_leaves_no_process_and_up_finds_the_state_again(
     stack = make_stack("again")
     stack.up()
     app_ids, ports = stack.app_ids, stack.ports
-    done = accept(stack, "task_chain", 1)
-    waiting = accept(stack, "request_escalation", {"id": "waits", "amount": 5000})
-    eventually("it completes", partial(has_completed, stack, done), seconds=30)
-    eventually("it waits", lambda: state_of(stack, waiting) == "RUNNING", seconds=30)
+    with client_of(stack) as api:
+        done = start(api, "task_chain", 1)
+        waiting = start(api, "request_escalation", ORDER)
+        assert wait_for_end(api, done, seconds=30)["state"] == "COMPLETED"
+        wait_for_state(api, waiting, "RUNNING", seconds=30)
     members = left_of(stack)
 
     stack.down()
@@ -193,20 +179,12 @@ def test_down_leaves_no_process_and_up_finds_the_state_again(
 
     stack.up()
     assert (stack.app_ids, stack.ports) == (app_ids, ports)
-    assert state_of(stack, done) == "COMPLETED"
-    approval = {"approved": True, "by": "tests"}
-    answer = httpx.post(
-        f"{stack.api_url}/runs/{waiting}/events/human_approval",
-        json=approval,
-        auth=stack.auth(),
-        timeout=30,
-    )
-    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
-    eventually(
-        "the run that waited across the stop completes",
-        partial(has_completed, stack, waiting),
-        seconds=60,
-    )
+    with client_of(stack) as api:
+        assert state_of(api, done)["state"] == "COMPLETED"
+        answer = api.post(f"/runs/{waiting}/events/human_approval", json=APPROVAL)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        # It waited across the stop.
+        assert wait_for_end(api, waiting, seconds=60)["state"] == "COMPLETED"
 
 
 def test_two_stacks_do_not_see_each_other(stack: Stack, make_stack: Callable[..., Stack]) -> None:
@@ -215,27 +193,16 @@ def test_two_stacks_do_not_see_each_other(stack: Stack, make_stack: Callable[...
 
     assert not set(stack.ports.values()) & set(other.ports.values())
     assert not set(stack.app_ids.values()) & set(other.app_ids.values())
-    run = accept(stack, "task_chain", 2)
-    eventually("it completes", partial(has_completed, stack, run), seconds=30)
-    answer = httpx.get(f"{other.api_url}/status/{run}", auth=other.auth(), timeout=30)
-    assert answer.status_code == httpx.codes.NOT_FOUND
+    with client_of(stack) as here, client_of(other) as there:
+        run = start(here, "task_chain", 2)
+        assert wait_for_end(here, run, seconds=30)["state"] == "COMPLETED"
+        assert there.get(f"/status/{run}").status_code == httpx.codes.NOT_FOUND
 
-    # Both have an instance of the same name, each its own.
-    twins = [
-        httpx.post(
-            f"{one.api_url}/workflows/task_chain",
-            params={"instance_id": "twin"},
-            json=number,
-            auth=one.auth(),
-        )
-        for one, number in ((stack, 3), (other, 4))
-    ]
-    assert [twin.status_code for twin in twins] == [httpx.codes.ACCEPTED] * 2
-    for one, first in ((stack, 4), (other, 5)):
-        eventually("it completes", partial(has_completed, one, "twin"), seconds=30)
-        answer = httpx.get(f"{one.api_url}/status/twin", auth=one.auth(), timeout=30)
-        output = answer.json()["output"]
-        assert output[0] == first
+        # Both have an instance of the same name, each its own.
+        for api, number in ((here, 3), (there, 4)):
+            start(api, "task_chain", number, instance_id="twin")
+        for api, first in ((here, 4), (there, 5)):
+            assert wait_for_end(api, "twin", seconds=30)["output"][0] == first
 
     other.down()
     assert left_of(other) == []
@@ -314,8 +281,9 @@ def test_a_stack_in_a_closed_folder_works_for_root_too(tmp_path: Path, stack_nam
     stack = Stack(f"{stack_name}-closed", root=tmp_path)
     try:
         stack.up()
-        run = accept(stack, "task_chain", 1)
-        eventually("it completes", partial(has_completed, stack, run), seconds=30)
+        with client_of(stack) as api:
+            run = start(api, "task_chain", 1)
+            assert wait_for_end(api, run, seconds=30)["state"] == "COMPLETED"
         home = stack.folder.postgres.resolve()
         assert (home / "data" / "PG_VERSION").exists()
     finally:

@@ -20,6 +20,7 @@ from holdfast_local.toolchain import promtool
 from holdfast_status_api.webhooks import courier
 from tests.support.clone import ROOT
 from tests.support.runs import start, wait_for_end
+from tests.support.stacks import client_of
 from tests.support.waiting import eventually
 
 _FOLDER = ROOT / "observability"
@@ -54,9 +55,7 @@ def run_promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def exported(stack: Stack) -> set[str]:
     """Return the names of all metrics of a stack that has run something."""
-    with httpx.Client(
-        base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
-    ) as api:
+    with client_of(stack) as api:
         wait_for_end(api, start(api, "task_chain", 1))
     pages = [
         f"{url}/metrics"

@@ -13,25 +13,20 @@ from geographiclib.geodesic import Geodesic
 from sqlalchemy import Engine, text
 
 from holdfast_activity_worker.geodesy import airports
+from tests.support.examples import TRIP
 from tests.support.http_server import Answer, running_site
+from tests.support.ledger import effects
 from tests.support.runs import start, wait_for_end
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-TRIP = {"traveller": "a traveller", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
 LEGS = [("AMS", "JFK"), ("JFK", "LAX"), ("LAX", "NRT"), ("NRT", "SIN"), ("SIN", "LHR")]
 
 
 def rows(db: Engine, query: str, **values: object) -> list[tuple[Any, ...]]:
     with db.connect() as connection:
         return [tuple(row) for row in connection.execute(text(query), values)]
-
-
-def effects(db: Engine, run: str) -> list[str]:
-    """The run's effects in the order in which they happened, as epoch|step|index."""
-    found = rows(db, "SELECT key FROM work.effects WHERE instance = :run ORDER BY seq", run=run)
-    return [key.partition("|")[2] for (key,) in found]
 
 
 def load(api: httpx.Client, legs: list[tuple[str, str]]) -> str:

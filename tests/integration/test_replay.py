@@ -16,15 +16,16 @@ from sqlalchemy import Engine
 
 from holdfast_local.stack import Stack
 from holdfast_orchestrator.replay.recording import Recording, load
+from tests.support.examples import ORDER, TRIP
 from tests.support.holding import Hold, held
 from tests.support.http_server import Answer, running_site
 from tests.support.other_code import CONTRACTS, WORKFLOWS, OtherCode
 from tests.support.runs import start, wait_for_end, wait_for_state
+from tests.support.stacks import client_of, without
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-TRIP = {"traveller": "a traveller", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
 LEGS = "origin,destination\n" + "AMS,JFK\n" * 130
 CSV = {"Content-Type": "text/csv"}
 CHAINS, TRIPS = WORKFLOWS / "task_chain.py", WORKFLOWS / "book_trip.py"
@@ -52,9 +53,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> OtherCode:
 
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(
-        base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
-    ) as client:
+    with client_of(stack) as client:
         yield client
 
 
@@ -82,7 +81,7 @@ def flight(
         start(client, "book_trip", TRIP, instance_id=gated)
         client.post("/batches", content=LEGS, params={"batch_id": batch}, headers=CSV)
         start(client, "batch_processing", {"batch_id": batch}, instance_id=batch)
-        start(client, "request_escalation", {"amount": 5000}, instance_id=f"order-{tag}")
+        start(client, "request_escalation", ORDER, instance_id=f"order-{tag}")
         hold.wait_until_begun()
         client.post(f"/runs/{gated}/suspend").raise_for_status()
         eventually("the suspension is there", lambda: delivered(client, gated), seconds=30)
@@ -346,13 +345,9 @@ def test_a_run_whose_first_step_cannot_be_sent_yet_is_no_finding(
     stack: Stack, client: httpx.Client, other: OtherCode
 ) -> None:
     """The engine saves such a run without the step, and repeats the turn."""
-    stack.stop("activity-worker")
-    try:
+    with without(stack, "activity-worker"):
         run = start(client, "task_chain", 1)
         wait_for_state(client, run, "RUNNING")
         done = other.replay("--stack", stack.name, "-o", "json")
         assert done.returncode == 0, done.stdout + done.stderr
-    finally:
-        stack.start("activity-worker")
-    stack.wait_until_ready()
     assert wait_for_end(client, run)["output"] == [2, 4, 16]

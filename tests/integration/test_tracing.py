@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -12,6 +11,7 @@ from holdfast_local.identity import SERVICES
 from holdfast_local.stack import Stack
 from tests.support.otlp import Receiver, Span, running_receiver
 from tests.support.runs import wait_for_end, wait_for_state
+from tests.support.stacks import client_of, running_stack
 from tests.support.waiting import eventually
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -27,22 +27,15 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def traced(stack_name: str, receiver: Receiver) -> Iterator[Stack]:
     """A stack whose services and sidecars send their spans to the receiver."""
-    stack = Stack(f"{stack_name}-traced")
-    stack.delete()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in receiver.environment.items():
             patch.setenv(name, value)
-        stack.up()
-    try:
-        yield stack
-    finally:
-        stack.delete()
+        with running_stack(f"{stack_name}-traced") as stack:
+            yield stack
 
 
 def test_a_run_is_one_trace(traced: Stack, receiver: Receiver) -> None:
-    with httpx.Client(
-        base_url=traced.api_url, auth=traced.auth(), timeout=30, trust_env=False
-    ) as api:
+    with client_of(traced) as api:
         answer = api.post(
             "/workflows/task_chain",
             params={"instance_id": "traced"},
@@ -125,9 +118,7 @@ def test_what_is_done_to_a_run_is_carried_out_in_the_trace_of_whoever_did_it(
         "2" * 32: ("suspend", "events", "POST /instances/<instance_id>/events/<name>"),
         "3" * 32: ("terminate", "commands", "POST /instances/<instance_id>/terminate"),
     }
-    with httpx.Client(
-        base_url=traced.api_url, auth=traced.auth(), timeout=30, trust_env=False
-    ) as api:
+    with client_of(traced) as api:
         for trace, (deed, _, _) in ways.items():
             order = {"instance_id": f"order-{trace[0]}"}
             api.post("/workflows/request_escalation", params=order, json={"amount": 5000})

@@ -15,12 +15,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine
 
 from holdfast_local.stack import Stack
 from tests.support.holding import held
+from tests.support.ledger import steps
 from tests.support.other_code import CONTRACTS, WORKFLOWS, OtherCode
 from tests.support.runs import start, state_of, wait_for_end
+from tests.support.stacks import client_of, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -81,9 +83,7 @@ class Deployment:
     def end(self, run: str) -> tuple[Any, list[str]]:
         """Give what a run returns, and its steps in the order in which they took effect."""
         output = wait_for_end(self.api, run)["output"]
-        query = "SELECT step FROM work.effects WHERE instance = :run ORDER BY seq"
-        with self.db.connect() as connection:
-            return output, list(connection.scalars(text(query), {"run": run}))
+        return output, steps(self.db, run)
 
     def stalled(self, run: str) -> bool:
         """Say whether the engine has held the run back."""
@@ -104,13 +104,9 @@ def deployed(
     """A stack, and the folder of its orchestrator's code."""
     folder = tmp_path_factory.mktemp("deployed") / "code"
     code = OtherCode.copied_to(folder)
-    stack = Stack(f"{stack_name}-versions", service_env={"orchestrator": code.environment})
-    stack.delete()
-    try:
-        stack.up()
+    own = {"orchestrator": code.environment}
+    with running_stack(f"{stack_name}-versions", service_env=own) as stack:
         yield stack, folder
-    finally:
-        stack.delete()
 
 
 @pytest.fixture
@@ -118,9 +114,7 @@ def deployment(deployed: tuple[Stack, Path]) -> Iterator[Deployment]:
     """The code of the tree, deployed."""
     stack, folder = deployed
     engine = create_engine(stack.database_url)
-    with httpx.Client(
-        base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
-    ) as api:
+    with client_of(stack) as api:
         deployment = Deployment(stack, OtherCode(folder), api, engine)
         yield deployment
         deployment.deploy(as_it_was)

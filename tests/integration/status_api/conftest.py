@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from tests.integration.status_api.service import Service, migrated_database
+from tests.integration.status_api.service import Service, migrated_database, running_service
 from tests.support.postgres import Database
 
 
@@ -26,12 +26,8 @@ def quiet_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databas
 @pytest.fixture(scope="module")
 def service(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Give a status API whose sidecar is away for good."""
-    process = Service(database, tmp_path_factory.mktemp("status-api") / "status-api.log")
-    try:
-        process.start()
-        yield process
-    finally:
-        process.stop()
+    with running_service(database, tmp_path_factory.mktemp("status-api")) as service:
+        yield service
 
 
 @pytest.fixture

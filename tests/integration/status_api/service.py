@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,18 +14,10 @@ from pathlib import Path
 import httpx
 
 from holdfast_local import files, tokens
-from tests.support.postgres import Database, running_database
+from tests.support.postgres import Database, free_port, running_database
 from tests.support.waiting import eventually
 
 _STOP_SECONDS = 30
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -58,14 +49,14 @@ class Service:
     """``python -m holdfast_status_api serve`` on a port of its own."""
 
     def __init__(
-        self, database: Database, log: Path, environment: Mapping[str, str] | None = None
+        self, database: Database, folder: Path, environment: Mapping[str, str] | None = None
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = log
         self.tokens = {role: secrets.token_urlsafe(32) for role in tokens.ROLES}
-        self.tokens_file = log.parent / f"tokens-{self.port}.json"
+        self.tokens_file = folder / f"tokens-{self.port}.json"
         files.write_json(self.tokens_file, tokens.hashed(self.tokens))
+        self._log = folder / f"status-api-{self.port}.log"
         self._environment = {
             "HOLDFAST_APP_ID": "status-api",
             "HOLDFAST_HOST": "127.0.0.1",
@@ -74,7 +65,7 @@ class Service:
             # Nobody listens there: what is accepted has to wait.
             "DAPR_HTTP_PORT": str(free_port()),
             "HOLDFAST_TOKENS_FILE": str(self.tokens_file),
-            "PROMETHEUS_MULTIPROC_DIR": str(log.parent / f"metrics-{self.port}"),
+            "PROMETHEUS_MULTIPROC_DIR": str(folder / f"metrics-{self.port}"),
             **(environment or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +82,7 @@ class Service:
 
     def start(self) -> None:
         """Start it and return when it answers."""
-        with self.log.open("ab") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "holdfast_status_api", "serve"],
                 env=os.environ | self._environment,
@@ -122,3 +113,16 @@ class Service:
             return httpx.get(f"{self.url}/healthz", timeout=2).is_success
         except httpx.HTTPError:
             return False
+
+
+@contextmanager
+def running_service(
+    database: Database, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """Run one until the block ends; its log and its tokens are in the folder."""
+    service = Service(database, folder, environment)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()

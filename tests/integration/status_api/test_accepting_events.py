@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from holdfast_contracts.agreements import event_lock
-from tests.integration.status_api.asking import APPROVAL, ORDER, TRIP, accepted, problem
+from tests.integration.status_api.asking import problem
+from tests.support.examples import APPROVAL, ORDER, TRIP
 from tests.support.postgres import Database
+from tests.support.runs import start
 from tests.support.waiting import eventually
 
 
@@ -41,7 +43,7 @@ def states(api: httpx.Client, instance: str) -> list[str]:
 
 
 def test_an_event_is_accepted_while_nobody_can_take_it(lone_api: httpx.Client) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     answer = lone_api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
     assert answer.status_code == 202
     receipt = answer.json()
@@ -62,7 +64,7 @@ def test_an_event_of_an_unknown_run_is_a_404(lone_api: httpx.Client) -> None:
 def test_an_event_that_the_workflow_does_not_declare_is_a_404_that_names_those_it_does(
     lone_api: httpx.Client,
 ) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     body = problem(lone_api.post(f"/runs/{run}/events/humanapproval", json=APPROVAL), 404)
     assert "human_approval" in body["detail"]
 
@@ -70,9 +72,9 @@ def test_an_event_that_the_workflow_does_not_declare_is_a_404_that_names_those_i
 def test_cancel_is_a_409_for_a_workflow_that_declares_no_cancellation(
     lone_api: httpx.Client,
 ) -> None:
-    run = accepted(lone_api, "task_chain", 1)
+    run = start(lone_api, "task_chain", 1)
     problem(lone_api.post(f"/runs/{run}/events/cancel", json={}), 409)
-    trip = accepted(lone_api, "book_trip", TRIP)
+    trip = start(lone_api, "book_trip", TRIP)
     assert lone_api.post(f"/runs/{trip}/events/cancel", json={}).status_code == 202
 
 
@@ -91,7 +93,7 @@ def test_cancel_is_a_409_for_a_workflow_that_declares_no_cancellation(
 def test_an_approval_that_is_no_approval_is_a_422(
     lone_api: httpx.Client, document: object, pointers: set[str]
 ) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     answer = lone_api.post(f"/runs/{run}/events/human_approval", json=document)
     assert {fault["pointer"] for fault in problem(answer, 422)["errors"]} == pointers
     assert states(lone_api, run) == []
@@ -100,7 +102,7 @@ def test_an_approval_that_is_no_approval_is_a_422(
 def test_an_approval_of_an_order_that_was_decided_is_a_409(
     lone_api: httpx.Client, rows: Engine
 ) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     decide(rows, run)
     body = problem(lone_api.post(f"/runs/{run}/events/human_approval", json=APPROVAL), 409)
     assert body["verdict"] == "approved"
@@ -108,7 +110,7 @@ def test_an_approval_of_an_order_that_was_decided_is_a_409(
 
 
 def test_an_event_of_a_run_that_was_closed_is_a_409(lone_api: httpx.Client, rows: Engine) -> None:
-    run = accepted(lone_api, "book_trip", TRIP)
+    run = start(lone_api, "book_trip", TRIP)
     close(rows, run)
     problem(lone_api.post(f"/runs/{run}/events/cancel", json={}), 409)
 
@@ -116,7 +118,7 @@ def test_an_event_of_a_run_that_was_closed_is_a_409(lone_api: httpx.Client, rows
 def test_of_two_approvals_the_ledger_says_which_counted(
     lone_api: httpx.Client, rows: Engine
 ) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     first, second = (
         lone_api.post(f"/runs/{run}/events/human_approval", json=APPROVAL | {"by": name})
         for name in ("Grace", "Ada")
@@ -135,7 +137,7 @@ def test_of_two_approvals_the_ledger_says_which_counted(
 def test_acceptance_waits_for_a_decision_that_is_being_made(
     lone_api: httpx.Client, rows: Engine
 ) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     with rows.connect() as deciding, ThreadPoolExecutor(1) as other:
         deciding.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
@@ -157,7 +159,7 @@ def test_acceptance_waits_for_a_decision_that_is_being_made(
 def test_an_idempotency_key_makes_one_event_of_two_requests(
     lone_api: httpx.Client, rows: Engine
 ) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     header = {"Idempotency-Key": uuid.uuid4().hex}
     path = f"/runs/{run}/events/human_approval"
     with ThreadPoolExecutor(10) as clients:

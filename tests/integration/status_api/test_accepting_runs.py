@@ -14,7 +14,8 @@ from sqlalchemy import Engine, text
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS, WORKFLOWS
 from holdfast_contracts.core import INSTANCE_ID_PATTERN
-from tests.integration.status_api.asking import TRIP, problem
+from tests.integration.status_api.asking import problem
+from tests.support.examples import TRIP
 
 JSON = {"Content-Type": "application/json"}
 MEBIBYTE = 1024 * 1024

@@ -10,7 +10,6 @@ import sys
 import uuid
 from collections.abc import Iterator
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,11 +20,13 @@ from sqlalchemy.exc import ProgrammingError
 from holdfast_local import files, tokens
 from holdfast_status_api.auth.callers import Role
 from holdfast_status_api.auth.permissions import RULES
-from tests.integration.status_api.asking import APPROVAL, ORDER, TRIP, accepted, problem
-from tests.integration.status_api.service import Service
+from tests.integration.status_api.asking import problem
+from tests.integration.status_api.service import Service, running_service
+from tests.support.examples import APPROVAL, ORDER, TRIP
 from tests.support.http_server import Answer, Site, running_site
 from tests.support.issuer import AUDIENCE, TestIssuer
 from tests.support.postgres import Database
+from tests.support.runs import start
 
 API_RULES = {
     name: rule for name, rule in RULES.items() if not rule.public and "/console" not in name
@@ -37,7 +38,7 @@ UNSEEN = ["/nowhere", "/status/never-seen", "/runs/x/events", "/runs?cursor=%00"
 @pytest.fixture(scope="module")
 def waiting_run(service: Service) -> str:
     with service.client() as api:
-        return accepted(api, "request_escalation", ORDER)
+        return start(api, "request_escalation", ORDER)
 
 
 def ask(api: httpx.Client, name: str, run: str, headers: dict[str, str] | None = None) -> Any:
@@ -198,7 +199,7 @@ def test_the_path_cannot_be_dressed_up_to_pass_another_rule(
 
 
 def test_who_approved_is_whoever_the_token_belongs_to(lone_api: httpx.Client, rows: Engine) -> None:
-    run = accepted(lone_api, "request_escalation", ORDER)
+    run = start(lone_api, "request_escalation", ORDER)
     claimed: tuple[dict[str, Any], ...] = ({}, {"by": "ceo"}, {"by": ""}, {"by": {"x": "y" * 500}})
     for extra in claimed:
         answer = lone_api.post(
@@ -213,7 +214,7 @@ def test_who_approved_is_whoever_the_token_belongs_to(lone_api: httpx.Client, ro
 @pytest.mark.parametrize("approved", [True, False])
 def test_nobody_decides_an_order_of_their_own(service: Service, *, approved: bool) -> None:
     with service.client("admin") as admin, service.client("approver") as approver:
-        run = accepted(admin, "request_escalation", ORDER)
+        run = start(admin, "request_escalation", ORDER)
         decision = {"approved": approved, "by": "approver"}
         path = f"/runs/{run}/events/human_approval"
         body = problem(admin.post(path, json=decision), 403)
@@ -332,10 +333,10 @@ def test_what_cannot_be_stored_in_the_log_is_bounded_and_not_an_error(
 def test_the_log_pages_newest_first_and_new_entries_do_not_shift_it(
     service: Service, lone_api: httpx.Client
 ) -> None:
-    runs = [accepted(lone_api, "book_trip", TRIP) for _ in range(5)]
+    runs = [start(lone_api, "book_trip", TRIP) for _ in range(5)]
     with service.client("admin") as api:
         first = api.get("/audit", params={"limit": 2}).json()
-        accepted(lone_api, "book_trip", TRIP)
+        start(lone_api, "book_trip", TRIP)
         second = api.get("/audit", params={"limit": 2, "cursor": first["next"]}).json()
     seen = [entry["target"] for entry in (*first["entries"], *second["entries"])]
     assert seen == list(reversed(runs))[:4]
@@ -416,7 +417,6 @@ def guarded(
     database: Database, tmp_path_factory: pytest.TempPathFactory, issuer: TestIssuer
 ) -> Iterator[Service]:
     """A service with an issuer beside its file, and little patience."""
-    folder: Path = tmp_path_factory.mktemp("guarded")
     environment = {
         "HOLDFAST_OIDC_ISSUER": issuer.name,
         "HOLDFAST_OIDC_AUDIENCE": AUDIENCE,
@@ -426,12 +426,8 @@ def guarded(
         "HOLDFAST_WRITE_RATE": "10/minute",
         "HOLDFAST_TRUSTED_PROXIES": "1",
     }
-    process = Service(database, folder / "status-api.log", environment)
-    try:
-        process.start()
-        yield process
-    finally:
-        process.stop()
+    with running_service(database, tmp_path_factory.mktemp("guarded"), environment) as service:
+        yield service
 
 
 def whoami(service: Service, token: str) -> httpx.Response:
@@ -489,7 +485,7 @@ def test_who_may_request_and_approve_may_not_do_both_for_one_order(
         return httpx.Client(base_url=guarded.url, headers=headers, trust_env=False)
 
     with caller("ann") as ann, caller("ben") as ben:
-        run = accepted(ann, "request_escalation", ORDER)
+        run = start(ann, "request_escalation", ORDER)
         path = f"/runs/{run}/events/human_approval"
         problem(ann.post(path, json=APPROVAL), 403)
         assert ben.post(path, json=APPROVAL).status_code == 202

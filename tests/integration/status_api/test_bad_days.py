@@ -8,20 +8,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.status_api.asking import APPROVAL, ORDER, accepted, problem
-from tests.integration.status_api.service import Service, crash, migrate
+from tests.integration.status_api.asking import problem
+from tests.integration.status_api.service import Service, crash, migrate, running_service
+from tests.support.examples import APPROVAL, ORDER
 from tests.support.postgres import Database
+from tests.support.runs import start
 from tests.support.waiting import eventually
 
 
 @pytest.fixture
 def own_service(quiet_database: Database, tmp_path: Path) -> Iterator[Service]:
-    process = Service(quiet_database, tmp_path / "status-api.log")
-    try:
-        process.start()
-        yield process
-    finally:
-        process.kill()
+    with running_service(quiet_database, tmp_path) as service:
+        yield service
 
 
 @pytest.fixture
@@ -33,7 +31,7 @@ def own_api(own_service: Service) -> Iterator[httpx.Client]:
 def test_nothing_is_accepted_while_postgresql_is_down_and_all_goes_on_when_it_is_back(
     own_api: httpx.Client, quiet_database: Database
 ) -> None:
-    before = accepted(own_api, "request_escalation", ORDER)
+    before = start(own_api, "request_escalation", ORDER)
     header = {"Idempotency-Key": "tried-on-a-bad-day"}
     crash(quiet_database)
     try:
@@ -77,7 +75,7 @@ def test_readiness_names_the_sidecar_that_is_missing(own_api: httpx.Client) -> N
 def test_what_was_accepted_outlives_a_sigkill_of_the_api(
     own_service: Service, own_api: httpx.Client
 ) -> None:
-    runs = [accepted(own_api, "task_chain", number) for number in range(20)]
+    runs = [start(own_api, "task_chain", number) for number in range(20)]
     own_service.kill()
     own_service.start()
     for number, run in enumerate(runs):
@@ -97,7 +95,7 @@ def test_metrics_count_requests_by_route_for_all_processes_together(
     own_api: httpx.Client,
 ) -> None:
     for number in range(30):
-        accepted(own_api, "task_chain", number)
+        start(own_api, "task_chain", number)
         # A connection of its own may reach the other process.
         own_api.get("/workflows", headers={"Connection": "close"})
     lines = own_api.get("/metrics").text.splitlines()

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from tests.integration.status_api.asking import problem
-from tests.integration.status_api.test_on_a_stack import TRIP
+from tests.support.examples import TRIP
 from tests.support.runs import TERMINAL, wait_for_end, wait_for_state
 
 pytestmark = pytest.mark.integration

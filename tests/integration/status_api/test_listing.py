@@ -12,32 +12,12 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from tests.integration.status_api.asking import accepted, problem
+from tests.integration.status_api.asking import problem, put
+from tests.support.runs import start
 
 EPOCH = datetime(2031, 1, 1, tzinfo=UTC)
-
-
-def put(rows: Engine, runs: list[tuple[str, datetime]], state: str = "COMPLETED") -> None:
-    """Make runs as the index has them, accepted at given times."""
-    with rows.begin() as connection:
-        for instance_id, accepted_at in runs:
-            values = {"id": instance_id, "at": accepted_at, "state": state}
-            connection.execute(
-                text(
-                    "INSERT INTO status.requests (instance_id, workflow, input, payload_hash,"
-                    " accepted_at, dispatched_at) VALUES (:id, 'task_chain', '1', '', :at, :at)"
-                ),
-                values,
-            )
-            connection.execute(
-                text(
-                    "INSERT INTO status.runs (instance_id, workflow, state, accepted_at,"
-                    " updated_at, finished_at) VALUES (:id, 'task_chain', :state, :at, :at, :at)"
-                ),
-                values,
-            )
 
 
 def pages(api: httpx.Client, **query: str | int) -> Iterator[list[str]]:
@@ -175,7 +155,7 @@ def test_a_filter_that_makes_no_sense_is_a_422_that_names_it(
 
 
 def test_a_run_is_in_the_list_as_soon_as_it_is_accepted(lone_api: httpx.Client) -> None:
-    run = accepted(lone_api, "task_chain", 1)
+    run = start(lone_api, "task_chain", 1)
     (found,) = lone_api.get("/runs", params={"q": run}).json()["runs"]
     status = lone_api.get(f"/status/{run}").json()
     assert found == {name: status[name] for name in found}

@@ -13,9 +13,10 @@ from sqlalchemy import Engine, create_engine, text
 from holdfast_contracts.book_trip import BOOK_TRIP
 from holdfast_contracts.task_chain import STEP1, TASK_CHAIN
 from holdfast_status_api.survey import Survey
-from tests.integration.status_api.asking import TRIP, accepted
-from tests.integration.status_api.service import Service
+from tests.integration.status_api.service import running_service
+from tests.support.examples import TRIP
 from tests.support.postgres import Database
+from tests.support.runs import start
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -99,16 +100,12 @@ def attempted(
 def test_every_process_of_a_service_exports_each_number_once(
     quiet_database: Database, emptied: Engine, tmp_path: Path
 ) -> None:
-    several = Service(quiet_database, tmp_path / "status-api.log", {"HOLDFAST_WORKERS": "3"})
-    several.start()
-    try:
-        with several.client() as client:
-            for _ in range(5):
-                accepted(client, TASK_CHAIN.name, 1)
-            accepted(client, BOOK_TRIP.name, TRIP)
+    three = {"HOLDFAST_WORKERS": "3"}
+    with running_service(quiet_database, tmp_path, three) as several, several.client() as client:
+        for _ in range(5):
+            start(client, TASK_CHAIN.name, 1)
+        start(client, BOOK_TRIP.name, TRIP)
         pages = [httpx.get(f"{several.url}/metrics").text for _ in range(8)]
-    finally:
-        several.stop()
     for page in pages:
         samples = scrape(page)
         assert samples[key("holdfast_runs", workflow="task_chain", state="PENDING")] == 5

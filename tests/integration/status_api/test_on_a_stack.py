@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,43 +15,20 @@ from sqlalchemy import Engine, text
 
 from holdfast_local.stack import Stack
 from holdfast_status_api.states import State, predecessors
-from tests.integration.status_api.asking import APPROVAL, ORDER, accepted, problem
-from tests.support.runs import state_of, wait_for_end, wait_for_state
+from tests.integration.status_api.asking import problem
+from tests.support.examples import APPROVAL, ORDER, TRIP
+from tests.support.ledger import effects
+from tests.support.runs import start, state_of, wait_for_end, wait_for_state
+from tests.support.stacks import client_of, engine_client, without
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-TRIP = {
-    "traveller": "Ada",
-    "flight": "AMS-JFK",
-    "hotel": "Harbour Hotel",
-    "car": "compact",
-}
-
-
-@contextmanager
-def without(stack: Stack, *names: str) -> Iterator[None]:
-    """Keep processes of the stack down for the block, then bring it back to work."""
-    for name in names:
-        stack.stop(name)
-    try:
-        yield
-    finally:
-        for name in reversed(names):
-            stack.start(name)
-        stack.wait_until_ready()
 
 
 def events_of(api: httpx.Client, run: str) -> list[str]:
     answer = api.get(f"/runs/{run}/events")
     assert answer.status_code == 200, answer.text
     return [event["state"] for event in answer.json()["events"]]
-
-
-def effects(db: Engine, run: str) -> int:
-    with db.connect() as connection:
-        query = text("SELECT count(*) FROM work.effects WHERE instance = :run")
-        return int(connection.scalar(query, {"run": run}) or 0)
 
 
 @dataclass
@@ -74,21 +50,19 @@ class Outage:
 @pytest.fixture(scope="module")
 def outage(stack: Stack) -> Outage:
     """Take the orchestrator away once, for all tests that need it away."""
-    with httpx.Client(
-        base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
-    ) as api:
-        waiting = accepted(api, "request_escalation", ORDER)
-        finished = accepted(api, "task_chain", 1)
+    with client_of(stack) as api:
+        waiting = start(api, "request_escalation", ORDER)
+        finished = start(api, "task_chain", 1)
         wait_for_state(api, waiting, "RUNNING")
         finished_before = wait_for_end(api, finished)
         with without(stack, "orchestrator"):
             waiting_seen = eventually("the API notices", lambda: _stale(api, waiting))
             assert waiting_seen is not None
             approve(api, waiting)
-            chains = [accepted(api, "task_chain", number) for number in range(1, 11)]
-            approved_early = accepted(api, "request_escalation", ORDER)
+            chains = [start(api, "task_chain", number) for number in range(1, 11)]
+            approved_early = start(api, "request_escalation", ORDER)
             approve(api, approved_early)
-            approved_twice = accepted(api, "request_escalation", ORDER)
+            approved_twice = start(api, "request_escalation", ORDER)
             approve(api, approved_twice, {"approved": False, "by": "Grace"})
             approve(api, approved_twice, {"approved": True, "by": "Ada"})
             return Outage(
@@ -162,7 +136,7 @@ def test_of_two_approvals_the_first_counts_and_a_third_after_the_decision_is_a_4
 def test_an_approval_accepted_while_the_worker_is_down_is_consumed_when_it_is_back(
     stack: Stack, api: httpx.Client
 ) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     with without(stack, "activity-worker"):
         approve(api, run)
@@ -176,7 +150,7 @@ def test_runs_accepted_while_a_sidecar_is_down_start_when_it_is_back(
     stack: Stack, api: httpx.Client, sidecar: str
 ) -> None:
     with without(stack, sidecar):
-        run = accepted(api, "task_chain", 1)
+        run = start(api, "task_chain", 1)
         assert api.get("/healthz").status_code == 200
         ready = api.get("/readyz")
         own = sidecar == "status-api-sidecar"
@@ -185,10 +159,10 @@ def test_runs_accepted_while_a_sidecar_is_down_start_when_it_is_back(
 
 
 def test_an_event_to_a_finished_run_is_a_409(api: httpx.Client) -> None:
-    run = accepted(api, "request_escalation", {"amount": 5})
+    run = start(api, "request_escalation", {"amount": 5})
     wait_for_end(api, run)
     problem(api.post(f"/runs/{run}/events/human_approval", json=APPROVAL), 409)
-    trip = accepted(api, "book_trip", TRIP)
+    trip = start(api, "book_trip", TRIP)
     wait_for_end(api, trip)
     problem(api.post(f"/runs/{trip}/events/cancel", json={}), 409)
 
@@ -197,7 +171,7 @@ def test_an_event_to_a_finished_run_is_a_409(api: httpx.Client) -> None:
 def test_an_id_of_a_finished_run_is_a_409_and_the_run_untouched(
     api: httpx.Client, db: Engine, document: int, state: str
 ) -> None:
-    run = accepted(api, "task_chain", document)
+    run = start(api, "task_chain", document)
     end = wait_for_end(api, run)
     assert end["state"] == state
     before = effects(db, run)
@@ -207,7 +181,7 @@ def test_an_id_of_a_finished_run_is_a_409_and_the_run_untouched(
 
 
 def test_an_id_of_a_running_run_is_a_409_and_the_run_goes_on(api: httpx.Client) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     query = {"instance_id": run}
     problem(api.post("/workflows/request_escalation", params=query, json={"amount": 1}), 409)
@@ -222,11 +196,10 @@ def test_an_id_of_a_running_run_is_a_409_and_the_run_goes_on(api: httpx.Client) 
 def test_a_start_whose_answer_was_lost_is_not_made_again(
     stack: Stack, api: httpx.Client, db: Engine
 ) -> None:
-    run = accepted(api, "task_chain", 1)
+    run = start(api, "task_chain", 1)
     end = wait_for_end(api, run)
-    engine = f"{stack.orchestrator_url}/instances/{run}"
-    token = {"dapr-api-token": stack.identity.secrets.app_token}
-    before = httpx.get(engine, headers=token).json()
+    with engine_client(stack) as orchestrator:
+        before = orchestrator.get(f"/instances/{run}").json()
     with db.begin() as connection:
         # What a dispatcher leaves that was killed between the engine's answer and its own note.
         connection.execute(
@@ -243,12 +216,13 @@ def test_a_start_whose_answer_was_lost_is_not_made_again(
             return connection.scalar(text(query), {"run": run}) is not None
 
     eventually("the dispatcher finds that the run is there", noted)
-    assert httpx.get(engine, headers=token).json() == before
+    with engine_client(stack) as orchestrator:
+        assert orchestrator.get(f"/instances/{run}").json() == before
     assert state_of(api, run) == end
 
 
 def test_the_index_learns_of_an_end_that_nobody_asks_for(api: httpx.Client, db: Engine) -> None:
-    run = accepted(api, "task_chain", 1)
+    run = start(api, "task_chain", 1)
 
     def indexed() -> bool:
         with db.connect() as connection:
@@ -262,7 +236,7 @@ def test_a_cancelled_trip_is_shown_as_cancelled(api: httpx.Client, db: Engine) -
     with db.connect() as holder:
         # The worker stands right before it commits the first booking, until we let go.
         holder.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
-        run = accepted(api, "book_trip", TRIP)
+        run = start(api, "book_trip", TRIP)
         wait_for_state(api, run, "RUNNING")
         answer = api.post(f"/runs/{run}/events/cancel", json={"reason": "changed my mind"})
         assert answer.status_code == 202
@@ -273,7 +247,7 @@ def test_a_cancelled_trip_is_shown_as_cancelled(api: httpx.Client, db: Engine) -
 
 
 def test_a_failed_run_is_a_200_with_its_failure(api: httpx.Client) -> None:
-    run = accepted(api, "task_chain", -1)
+    run = start(api, "task_chain", -1)
     end = wait_for_end(api, run)
     assert end["state"] == "FAILED"
     assert "step2" in end["failure"]["message"]
@@ -283,25 +257,25 @@ def test_a_failed_run_is_a_200_with_its_failure(api: httpx.Client) -> None:
 def test_runs_accepted_right_before_a_sigkill_of_the_api_run_to_their_end(
     stack: Stack, api: httpx.Client, db: Engine
 ) -> None:
-    runs = [accepted(api, "task_chain", number) for number in range(1, 21)]
+    runs = [start(api, "task_chain", number) for number in range(1, 21)]
     assert stack.kill("status-api")
     stack.wait_until_ready()
     for run in runs:
         assert wait_for_end(api, run, seconds=60)["state"] == "COMPLETED"
-        assert effects(db, run) == 3
+        assert len(effects(db, run)) == 3
 
 
 def test_postgresql_down_is_a_503_and_all_goes_on_when_it_is_back(
     stack: Stack, api: httpx.Client
 ) -> None:
-    run = accepted(api, "batch_processing", 100)
+    run = start(api, "batch_processing", 100)
     wait_for_state(api, run, "RUNNING")
     with without(stack, "postgres"):
         refused = api.post("/workflows/task_chain", json=1)
         problem(refused, 503)
         assert int(refused.headers["Retry-After"]) >= 1
         problem(api.get(f"/status/{run}"), 503)
-    later = accepted(api, "task_chain", 1)
+    later = start(api, "task_chain", 1)
     assert wait_for_end(api, later)["output"] == [2, 4, 16]
     assert wait_for_end(api, run)["output"]["count"] == 100
 
@@ -309,16 +283,14 @@ def test_postgresql_down_is_a_503_and_all_goes_on_when_it_is_back(
 def test_no_observer_sees_a_status_go_back_or_vanish_while_processes_are_killed(
     stack: Stack, api: httpx.Client
 ) -> None:
-    runs = [accepted(api, "task_chain", number) for number in range(1, 31)]
-    runs += [accepted(api, "batch_processing", 65)]
+    runs = [start(api, "task_chain", number) for number in range(1, 31)]
+    runs += [start(api, "batch_processing", 65)]
     seen: dict[str, list[State]] = {run: [] for run in runs}
     ended = threading.Event()
     faults: list[str] = []
 
     def observe() -> None:
-        with httpx.Client(
-            base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
-        ) as client:
+        with client_of(stack) as client:
             while not ended.is_set():
                 for run in runs:
                     answer = client.get(f"/status/{run}")
@@ -354,7 +326,7 @@ def test_one_idempotency_key_starts_one_run_on_the_engine(api: httpx.Client, db:
     }
     (run,) = runs
     assert wait_for_end(api, run)["output"] == [4, 8, 64]
-    assert effects(db, run) == 3
+    assert len(effects(db, run)) == 3
 
 
 def _stale(api: httpx.Client, run: str) -> dict[str, Any] | None:

@@ -16,9 +16,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from holdfast_local.stack import Stack
-from tests.integration.status_api.asking import ORDER, accepted, problem
-from tests.integration.status_api.test_on_a_stack import TRIP, without
-from tests.support.runs import state_of, wait_for_end, wait_for_state
+from tests.integration.status_api.asking import problem
+from tests.support.examples import ORDER, TRIP
+from tests.support.ledger import effects
+from tests.support.runs import start, state_of, wait_for_end, wait_for_state
+from tests.support.stacks import client_of, engine_client, without
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -81,7 +83,7 @@ def do(api: httpx.Client, run: str, action: str) -> dict[str, Any]:
 
 
 def test_a_run_that_waits_for_an_event_is_suspended_and_resumed(api: httpx.Client) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     do(api, run, "suspend")
     wait_for_state(api, run, "SUSPENDED", seconds=10)
@@ -96,7 +98,7 @@ def test_a_run_that_waits_for_an_event_is_suspended_and_resumed(api: httpx.Clien
 
 
 def test_a_run_that_is_approved_while_suspended_acts_when_it_is_resumed(api: httpx.Client) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     do(api, run, "suspend")
     approval = {"approved": True, "by": "Grace"}
@@ -115,7 +117,7 @@ def test_a_suspended_trip_is_cancelled_and_undone_without_one_more_booking(
     api: httpx.Client, db: Engine
 ) -> None:
     with held_before_commit(db):
-        run = accepted(api, "book_trip", TRIP)
+        run = start(api, "book_trip", TRIP)
         eventually("the first step is tried", lambda: timeline(api, run)["attempts"])
         do(api, run, "suspend")
         wait_for_state(api, run, "SUSPENDED", seconds=10)
@@ -127,7 +129,7 @@ def test_a_suspended_trip_is_cancelled_and_undone_without_one_more_booking(
 
 
 def test_cancelling_what_cannot_be_undone_is_a_409(api: httpx.Client) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     problem(api.post(f"/runs/{run}/cancel"), 409)
     do(api, run, "terminate")
@@ -135,7 +137,7 @@ def test_cancelling_what_cannot_be_undone_is_a_409(api: httpx.Client) -> None:
 
 def test_nothing_of_a_terminated_run_starts_any_more(api: httpx.Client, db: Engine) -> None:
     with held_before_commit(db):
-        run = accepted(api, "task_chain", 1)
+        run = start(api, "task_chain", 1)
         eventually("the first step is tried", lambda: timeline(api, run)["attempts"])
         # Its effect is under way and may still happen; nothing after it may.
         assert do(api, run, "terminate")["fenced"] is False
@@ -149,7 +151,7 @@ def test_nothing_of_a_terminated_run_starts_any_more(api: httpx.Client, db: Engi
 
 def test_a_terminated_batch_takes_its_children_along(api: httpx.Client, db: Engine) -> None:
     with held_before_commit(db):
-        run = accepted(api, "batch_processing", 200)
+        run = start(api, "batch_processing", 200)
         eventually("the batch is looked for", lambda: timeline(api, run)["attempts"])
     eventually("items are done", lambda: "process_work_item" in steps(api, run), seconds=60)
     do(api, run, "terminate")
@@ -172,7 +174,7 @@ def test_a_terminated_batch_takes_its_children_along(api: httpx.Client, db: Engi
 def test_a_termination_is_kept_while_the_orchestrator_is_away_and_the_ledger_closed_at_once(
     stack: Stack, api: httpx.Client
 ) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     with without(stack, "orchestrator"):
         assert do(api, run, "terminate")["fenced"] is True
@@ -185,21 +187,19 @@ def test_a_termination_is_kept_while_the_orchestrator_is_away_and_the_ledger_clo
 def test_a_finished_run_is_purged_from_the_engine_too(
     stack: Stack, api: httpx.Client, db: Engine
 ) -> None:
-    run = accepted(api, "task_chain", 1)
-    problem(api.delete(f"/runs/{accepted(api, 'request_escalation', ORDER)}"), 409)
+    run = start(api, "task_chain", 1)
+    problem(api.delete(f"/runs/{start(api, 'request_escalation', ORDER)}"), 409)
     wait_for_end(api, run)
     assert api.delete(f"/runs/{run}").status_code == 204
     problem(api.get(f"/status/{run}"), 410)
-    token = {"dapr-api-token": stack.identity.secrets.app_token}
-    engine = f"{stack.orchestrator_url}/instances/{run}"
-    eventually("the engine forgets it", lambda: httpx.get(engine, headers=token).is_client_error)
-    with db.connect() as connection:
-        query = "SELECT count(*) FROM work.effects WHERE instance = :run"
-        assert connection.scalar(text(query), {"run": run}) == 3
+    with engine_client(stack) as orchestrator:
+        url = f"/instances/{run}"
+        eventually("the engine forgets it", lambda: orchestrator.get(url).is_client_error)
+    assert len(effects(db, run)) == 3
 
 
 def test_a_chain_runs_again_from_its_second_step_under_keys_of_its_own(api: httpx.Client) -> None:
-    run = accepted(api, "task_chain", 3)
+    run = start(api, "task_chain", 3)
     end = wait_for_end(api, run)
     history = api.get(f"/runs/{run}/history").json()["events"]
     scheduled = {
@@ -218,7 +218,7 @@ def test_a_chain_runs_again_from_its_second_step_under_keys_of_its_own(api: http
 def test_a_rerun_whose_source_is_purged_before_it_can_begin_has_failed_and_says_why(
     api: httpx.Client, db: Engine
 ) -> None:
-    run = accepted(api, "task_chain", 3)
+    run = start(api, "task_chain", 3)
     wait_for_end(api, run)
     history = api.get(f"/runs/{run}/history").json()["events"]
     step = next(event["event_id"] for event in history if event["name"] == "step2")
@@ -238,7 +238,7 @@ def test_a_rerun_whose_source_is_purged_before_it_can_begin_has_failed_and_says_
 def test_a_failed_chain_fails_again_from_its_failed_step_by_its_own_fault(
     api: httpx.Client,
 ) -> None:
-    run = accepted(api, "task_chain", -1)
+    run = start(api, "task_chain", -1)
     assert wait_for_end(api, run)["state"] == "FAILED"
     history = api.get(f"/runs/{run}/history").json()["events"]
     last = [event for event in history if event.get("name") == "step2"][-1]["event_id"]
@@ -253,7 +253,7 @@ def test_why_names_the_activity_and_that_its_app_has_no_worker(
     stack: Stack, api: httpx.Client
 ) -> None:
     with without(stack, "activity-worker"):
-        run = accepted(api, "task_chain", 1)
+        run = start(api, "task_chain", 1)
 
         def told() -> dict[str, Any] | None:
             cause: dict[str, Any] = why(api, run)["waits_for"][-1]
@@ -268,7 +268,7 @@ def test_why_names_the_activity_and_that_its_app_has_no_worker(
 
 
 def test_why_names_the_event_and_the_time_until_it_is_waited_for(api: httpx.Client) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     answer = eventually("it waits", lambda: why(api, run) if why(api, run)["commands"] else None)
     assert answer is not None
@@ -295,10 +295,10 @@ def test_a_scheduled_run_starts_when_it_is_due_and_a_late_one_is_ended(api: http
 
 def test_a_run_that_was_started_by_other_means_appears(stack: Stack, api: httpx.Client) -> None:
     run = f"elsewhere-{uuid.uuid4().hex}"
-    token = {"dapr-api-token": stack.identity.secrets.app_token}
     body = {"workflow": "task_chain", "instance_id": run, "input": 1}
-    assert httpx.post(f"{stack.orchestrator_url}/instances", json=body, headers=token).is_success
-    batch = accepted(api, "batch_processing", 65)
+    with engine_client(stack) as orchestrator:
+        assert orchestrator.post("/instances", json=body).is_success
+    batch = start(api, "batch_processing", 65)
     wait_for_end(api, batch)
 
     def listed() -> list[dict[str, Any]]:
@@ -334,7 +334,7 @@ def test_suspended_runs_are_resumed_by_one_request(api: httpx.Client) -> None:
 def test_two_processes_share_the_outbox_and_bring_each_start_and_event_once(
     stack: Stack, api: httpx.Client, db: Engine
 ) -> None:
-    runs = [accepted(api, "request_escalation", ORDER) for _ in range(8)]
+    runs = [start(api, "request_escalation", ORDER) for _ in range(8)]
     for _ in range(2):
         for action in ("suspend", "resume"):
             for run in runs:
@@ -370,7 +370,7 @@ def engine_reads(api: httpx.Client) -> float:
 def test_500_clients_that_poll_one_run_cost_the_engine_one_read_at_a_time(
     stack: Stack, api: httpx.Client
 ) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     header = {"Authorization": f"Bearer {stack.token('viewer')}"}
     answered: list[int] = []
@@ -404,7 +404,7 @@ def test_500_clients_that_poll_one_run_cost_the_engine_one_read_at_a_time(
 def test_500_clients_that_stream_one_run_all_hear_of_its_end_and_others_are_answered(
     stack: Stack, api: httpx.Client
 ) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     header = {"Authorization": f"Bearer {stack.token('viewer')}"}
     # A client may be told more than once that the run goes on: its timer is found out meanwhile.
@@ -446,15 +446,13 @@ def test_500_clients_that_stream_one_run_all_hear_of_its_end_and_others_are_answ
 
 
 def test_many_who_wait_for_one_run_all_hear_of_its_end(api: httpx.Client, stack: Stack) -> None:
-    run = accepted(api, "request_escalation", ORDER)
+    run = start(api, "request_escalation", ORDER)
     wait_for_state(api, run, "RUNNING")
     heard: list[str] = []
     ready = threading.Barrier(21, timeout=30)
 
     def wait() -> None:
-        with httpx.Client(
-            base_url=stack.api_url, auth=stack.auth(), timeout=60, trust_env=False
-        ) as client:
+        with client_of(stack, 60) as client:
             ready.wait()
             with client.stream("GET", f"/runs/{run}/stream") as stream:
                 heard.append("".join(stream.iter_text()))

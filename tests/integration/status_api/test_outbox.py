@@ -17,7 +17,7 @@ from holdfast_status_api.orchestrator import EngineRun
 from holdfast_status_api.outbox import Events, Starts
 from holdfast_status_api.receipts import accept_event
 from holdfast_status_api.states import State
-from tests.integration.status_api.asking import TRIP
+from tests.support.examples import TRIP
 from tests.support.postgres import Database
 from tests.support.waiting import eventually
 

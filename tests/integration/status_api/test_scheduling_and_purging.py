@@ -10,23 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from tests.integration.status_api.asking import TRIP, accepted, problem
-from tests.integration.status_api.service import Service
-from tests.integration.status_api.test_listing import put
+from tests.integration.status_api.asking import hence, problem, put, scheduled
+from tests.integration.status_api.service import Service, running_service
+from tests.support.examples import TRIP
 from tests.support.postgres import Database
+from tests.support.runs import start
 from tests.support.waiting import eventually
-
-
-def hence(**duration: float) -> str:
-    return (datetime.now(UTC) + timedelta(**duration)).isoformat()
-
-
-def scheduled(api: httpx.Client, workflow: str, document: object, **query: str) -> str:
-    answer = api.post(
-        f"/workflows/{workflow}", params={"start_at": hence(days=1), **query}, json=document
-    )
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["instance_id"])
 
 
 def test_a_run_that_is_to_start_tomorrow_waits_and_says_so(lone_api: httpx.Client) -> None:
@@ -45,7 +34,7 @@ def test_a_start_that_is_due_and_finds_no_orchestrator_says_so(lone_api: httpx.C
 
 def tried(api: httpx.Client, workflow: str, document: object) -> str:
     """Return a run that may have begun: its start was tried, and nobody answered."""
-    run = accepted(api, workflow, document)
+    run = start(api, workflow, document)
 
     def said_so() -> bool:
         cause, *_ = api.get(f"/runs/{run}/why").json()["waits_for"]
@@ -126,7 +115,7 @@ def test_reason_for_the_end_of_what_never_started_is_kept_until_it_is_purged(
 
 
 def test_a_refused_action_leaves_the_reason_as_it_was(lone_api: httpx.Client) -> None:
-    run = accepted(lone_api, "task_chain", 1)
+    run = start(lone_api, "task_chain", 1)
     problem(lone_api.post(f"/runs/{run}/resume", json={"reason": "go"}), 409)
     problem(lone_api.post(f"/runs/{run}/suspend", json={"reason": "x" * 501}), 422)
     assert said(lone_api, run) is None
@@ -162,12 +151,8 @@ def test_a_deadline_ends_a_run_that_never_started(lone_api: httpx.Client) -> Non
 def strict_service(quiet_database: Database, tmp_path: Path) -> Iterator[Service]:
     """Give an API that leaves a cancelled run a second to undo what it did."""
     grace = {"HOLDFAST_DEADLINE_GRACE_SECONDS": "1"}
-    service = Service(quiet_database, tmp_path / "status-api.log", grace)
-    try:
-        service.start()
+    with running_service(quiet_database, tmp_path, grace) as service:
         yield service
-    finally:
-        service.stop()
 
 
 def test_a_run_that_never_ends_its_cancellation_is_ended_when_its_grace_is_over(
@@ -247,12 +232,9 @@ PARTS = ("history", "timeline", "why", "stream", "events")
 @pytest.fixture
 def tidy_service(quiet_database: Database, tmp_path: Path) -> Iterator[Service]:
     """Give an API that purges what ended more than a day ago."""
-    service = Service(quiet_database, tmp_path / "status-api.log", {"HOLDFAST_RETENTION_DAYS": "1"})
-    try:
-        service.start()
+    a_day = {"HOLDFAST_RETENTION_DAYS": "1"}
+    with running_service(quiet_database, tmp_path, a_day) as service:
         yield service
-    finally:
-        service.stop()
 
 
 def test_runs_that_ended_long_ago_are_purged_and_younger_ones_stay(
@@ -345,7 +327,7 @@ def test_an_action_with_a_body_that_makes_no_sense_changes_nothing(
 
 
 def test_suspend_and_resume_take_turns(lone_api: httpx.Client) -> None:
-    run = accepted(lone_api, "task_chain", 1)
+    run = start(lone_api, "task_chain", 1)
     problem(lone_api.post(f"/runs/{run}/resume"), 409)
     assert lone_api.post(f"/runs/{run}/suspend", json={"reason": "wait"}).status_code == 202
     problem(lone_api.post(f"/runs/{run}/suspend"), 409)
@@ -362,7 +344,7 @@ def test_an_action_on_a_run_never_seen_is_a_404(lone_api: httpx.Client, action: 
 
 
 def test_a_run_that_has_not_ended_cannot_run_again(lone_api: httpx.Client) -> None:
-    run = accepted(lone_api, "task_chain", 1)
+    run = start(lone_api, "task_chain", 1)
     problem(lone_api.post(f"/runs/{run}/rerun"), 409)
 
 

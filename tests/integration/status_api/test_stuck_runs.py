@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from holdfast_local.stack import Stack
-from tests.integration.status_api.asking import ORDER, accepted
-from tests.integration.status_api.test_on_a_stack import TRIP
-from tests.support.runs import state_of, wait_for_end, wait_for_state
+from tests.support.examples import ORDER, TRIP
+from tests.support.runs import start, state_of, wait_for_end, wait_for_state
+from tests.support.stacks import client_of, engine_client, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -27,23 +27,14 @@ NOTE_BYTES = 700 * 1024
 @pytest.fixture(scope="module")
 def strict(stack_name: str) -> Iterator[Stack]:
     """A stack that leaves a run a few seconds to undo what it did after its deadline."""
-    stack = Stack(
-        f"{stack_name}-strict",
-        service_env={"status-api": {"HOLDFAST_DEADLINE_GRACE_SECONDS": "4"}},
-    )
-    stack.delete()
-    stack.up()
-    try:
+    grace = {"status-api": {"HOLDFAST_DEADLINE_GRACE_SECONDS": "4"}}
+    with running_stack(f"{stack_name}-strict", service_env=grace) as stack:
         yield stack
-    finally:
-        stack.delete()
 
 
 @pytest.fixture
 def strict_api(strict: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(
-        base_url=strict.api_url, auth=strict.auth(), timeout=30, trust_env=False
-    ) as client:
+    with client_of(strict) as client:
         yield client
 
 
@@ -107,14 +98,13 @@ def test_trip_whose_compensation_never_ends_is_ended_when_its_grace_is_over(
 def test_why_names_the_payload_that_is_too_large_for_the_engine(
     strict: Stack, strict_api: httpx.Client, strict_db: Engine
 ) -> None:
-    run = accepted(strict_api, "request_escalation", ORDER)
+    run = start(strict_api, "request_escalation", ORDER)
     wait_for_state(strict_api, run, "RUNNING")
-    token = {"dapr-api-token": strict.identity.secrets.app_token}
-    for number in range(MOST_BYTES // NOTE_BYTES + 1):
-        # Past the API, which takes no event that no workflow takes, and none of this size.
-        note = {"event_id": f"note-{number}", "data": {"text": "x" * NOTE_BYTES}}
-        url = f"{strict.orchestrator_url}/instances/{run}/events/note"
-        httpx.post(url, json=note, headers=token, timeout=30)
+    with engine_client(strict) as orchestrator:
+        for number in range(MOST_BYTES // NOTE_BYTES + 1):
+            # Past the API, which takes no event that no workflow takes, and none of this size.
+            note = {"event_id": f"note-{number}", "data": {"text": "x" * NOTE_BYTES}}
+            orchestrator.post(f"/instances/{run}/events/note", json=note)
 
     def stalled() -> dict[str, Any] | None:
         answer: dict[str, Any] = strict_api.get(f"/runs/{run}/why").json()
@@ -128,7 +118,7 @@ def test_why_names_the_payload_that_is_too_large_for_the_engine(
     assert strict_api.post(f"/runs/{run}/terminate").json()["fenced"] is True
     assert wait_for_end(strict_api, run, seconds=20)["state"] == "TERMINATED"
     # The engine holds on to it, and others are not held up.
-    other = accepted(strict_api, "request_escalation", ORDER)
+    other = start(strict_api, "request_escalation", ORDER)
     wait_for_state(strict_api, other, "RUNNING")
     assert strict_api.post(f"/runs/{other}/terminate").is_success
     assert wait_for_end(strict_api, other, seconds=20)["state"] == "TERMINATED"

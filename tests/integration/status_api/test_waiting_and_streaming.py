@@ -10,26 +10,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.status_api.asking import accepted, problem
-from tests.integration.status_api.service import Service
-from tests.integration.status_api.test_scheduling_and_purging import scheduled
+from tests.integration.status_api.asking import problem, scheduled
+from tests.integration.status_api.service import Service, running_service
 from tests.support.postgres import Database
+from tests.support.runs import start
 
 
 @pytest.fixture(scope="module")
 def narrow(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Give an API of one process that holds two requests at most."""
-    folder: Path = tmp_path_factory.mktemp("narrow")
-    service = Service(
-        database,
-        folder / "status-api.log",
-        {"HOLDFAST_WORKERS": "1", "HOLDFAST_THREADS": "8", "HOLDFAST_HELD_REQUESTS": "2"},
-    )
-    try:
-        service.start()
+    few = {"HOLDFAST_WORKERS": "1", "HOLDFAST_THREADS": "8", "HOLDFAST_HELD_REQUESTS": "2"}
+    with running_service(database, tmp_path_factory.mktemp("narrow"), few) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture
@@ -94,7 +86,7 @@ def test_a_preference_that_makes_no_sense_is_ignored(narrow_api: httpx.Client, p
 def test_more_streams_than_there_is_room_for_are_a_503_and_all_else_is_answered(
     narrow: Service, narrow_api: httpx.Client
 ) -> None:
-    run = accepted(narrow_api, "task_chain", 1)
+    run = start(narrow_api, "task_chain", 1)
     with ExitStack() as open_streams:
         for _ in range(2):
             client = open_streams.enter_context(narrow.client())
@@ -126,9 +118,8 @@ def test_a_stream_that_was_left_makes_room_for_another(
 def test_the_service_ends_in_order_although_somebody_waits(
     database: Database, tmp_path: Path
 ) -> None:
-    service = Service(database, tmp_path / "status-api.log", {"HOLDFAST_WORKERS": "1"})
-    service.start()
-    with service.client() as api:
+    one = {"HOLDFAST_WORKERS": "1"}
+    with running_service(database, tmp_path, one) as service, service.client() as api:
         run = scheduled(api, "task_chain", 1)
         with api.stream("GET", f"/runs/{run}/stream") as stream:
             lines = stream.iter_lines()

@@ -23,10 +23,11 @@ from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_contracts.task_chain import TASK_CHAIN
 from holdfast_status_api.index import RunIndex
 from holdfast_status_api.orchestrator import EngineRun
-from tests.integration.status_api.asking import accepted, problem
-from tests.integration.status_api.service import Service
+from tests.integration.status_api.asking import problem
+from tests.integration.status_api.service import Service, running_service
 from tests.support.http_server import Answer, Request, Site, running_site
 from tests.support.postgres import Database
+from tests.support.runs import start
 from tests.support.waiting import eventually
 
 _QUICK = {
@@ -42,12 +43,8 @@ _TYPES = "dev.holdfast.run."
 @pytest.fixture(scope="module")
 def telling(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Give a status API that may reach this machine, and that loses patience soon."""
-    process = Service(database, tmp_path_factory.mktemp("telling") / "status-api.log", _QUICK)
-    try:
-        process.start()
-        yield process
-    finally:
-        process.stop()
+    with running_service(database, tmp_path_factory.mktemp("telling"), _QUICK) as service:
+        yield service
 
 
 @pytest.fixture
@@ -56,12 +53,8 @@ def cautious(quiet_database: Database, tmp_path: Path) -> Iterator[Service]:
 
     It has a database of its own: it would share the deliveries of the other one.
     """
-    process = Service(quiet_database, tmp_path / "status-api.log")
-    try:
-        process.start()
-        yield process
-    finally:
-        process.stop()
+    with running_service(quiet_database, tmp_path) as service:
+        yield service
 
 
 @pytest.fixture
@@ -113,8 +106,8 @@ def reported(
     index.absorb(EngineRun.model_validate(report))
 
 
-def start(admin: httpx.Client) -> str:
-    return accepted(admin, TASK_CHAIN.name, 1)
+def chain(admin: httpx.Client) -> str:
+    return start(admin, TASK_CHAIN.name, 1)
 
 
 def events_of(site: Site, run: str) -> list[dict[str, Any]]:
@@ -146,7 +139,7 @@ def test_a_run_tells_that_it_started_and_completed(
     admin: httpx.Client, index: RunIndex, site: Site
 ) -> None:
     subscribe(admin, f"{site.url}/hook?of=ours")
-    run = start(admin)
+    run = chain(admin)
     reported(index, run, "RUNNING", 1)
     reported(index, run, "COMPLETED", 2)
     eventually("both have arrived", lambda: kinds(site, run) == ["started", "completed"])
@@ -170,7 +163,7 @@ def test_a_run_that_was_seen_only_at_its_end_tells_both(
     admin: httpx.Client, index: RunIndex, site: Site
 ) -> None:
     subscribe(admin, site.url)
-    run = start(admin)
+    run = chain(admin)
     reported(index, run, "FAILED", 2)
     eventually("both have arrived", lambda: kinds(site, run) == ["started", "failed"])
     assert events_of(site, run)[1]["data"]["failure"] == {"type": "Broken", "message": "it broke"}
@@ -181,14 +174,14 @@ def test_each_end_has_its_own_type(
     admin: httpx.Client, index: RunIndex, site: Site, status: str, kind: str
 ) -> None:
     subscribe(admin, site.url, kind)
-    run = start(admin)
+    run = chain(admin)
     reported(index, run, status, 1)
     eventually("it has arrived", lambda: kinds(site, run) == [kind])
 
 
 def test_a_run_that_waits_tells_for_what(admin: httpx.Client, index: RunIndex, site: Site) -> None:
     subscribe(admin, site.url, "waiting")
-    run = start(admin)
+    run = chain(admin)
     waiting = f"waiting for {HUMAN_APPROVAL.name}"
     for minute in (1, 2):
         reported(index, run, "RUNNING", minute, custom_status=waiting)
@@ -200,7 +193,7 @@ def test_a_transition_that_two_processes_see_is_one_event(
     admin: httpx.Client, index: RunIndex, site: Site, rows: Engine
 ) -> None:
     subscribe(admin, site.url)
-    run = start(admin)
+    run = chain(admin)
     with ThreadPoolExecutor(4) as pool:
         for _ in range(8):
             pool.submit(reported, index, run, "RUNNING", 1)
@@ -218,7 +211,7 @@ def test_a_change_that_is_undone_tells_nothing(
     admin: httpx.Client, site: Site, rows: Engine
 ) -> None:
     subscribe(admin, site.url)
-    run = start(admin)
+    run = chain(admin)
     with rows.connect() as connection:
         connection.execute(
             text(
@@ -238,7 +231,7 @@ def test_events_of_a_run_keep_their_order_when_the_first_fails(
 ) -> None:
     site.answers = [Answer(503), Answer(500), Answer(204)]
     subscribe(admin, site.url)
-    run = start(admin)
+    run = chain(admin)
     reported(index, run, "COMPLETED", 1)
     eventually(
         "all have arrived",
@@ -251,7 +244,7 @@ def test_a_receiver_that_is_broken_gets_its_dead_letters_when_it_is_mended(
 ) -> None:
     site.answers = [Answer(500)]
     hook = subscribe(admin, site.url)
-    run = start(admin)
+    run = chain(admin)
     reported(index, run, "COMPLETED", 1)
     eventually("both were given up", lambda: len(dead_letters(admin, hook)) == 2)
     letters = dead_letters(admin, hook)
@@ -273,7 +266,7 @@ def test_a_receiver_that_is_broken_gets_its_dead_letters_when_it_is_mended(
 def test_one_dead_letter_can_be_chosen(admin: httpx.Client, index: RunIndex, site: Site) -> None:
     site.answers = [Answer(500)]
     hook = subscribe(admin, site.url)
-    run = start(admin)
+    run = chain(admin)
     reported(index, run, "COMPLETED", 1)
     eventually("both were given up", lambda: len(dead_letters(admin, hook)) == 2)
     site.answers = [Answer(200)]
@@ -293,7 +286,7 @@ def test_a_slow_receiver_does_not_hold_up_others(
         try:
             lazy = subscribe(admin, slow.url, "completed")
             subscribe(admin, site.url, "completed")
-            runs = [start(admin) for _ in range(40)]
+            runs = [chain(admin) for _ in range(40)]
             for run in runs:
                 reported(index, run, "COMPLETED", 1)
             eventually("the quick one has all", lambda: len(site.requests) == len(runs), seconds=10)
@@ -329,7 +322,7 @@ def test_a_receiver_that_answers_a_byte_at_a_time_is_cut_off(
     thread.start()
     try:
         hook = subscribe(admin, f"http://127.0.0.1:{server.server_address[1]}/", "completed")
-        run = start(admin)
+        run = chain(admin)
         reported(index, run, "COMPLETED", 1)
         letters = eventually("it was given up", lambda: dead_letters(admin, hook))
         assert letters[0]["last_error"] == "no answer within 1 s"
@@ -344,7 +337,7 @@ def test_redirects_are_not_followed(admin: httpx.Client, index: RunIndex, site: 
     with running_site() as elsewhere:
         site.answers = [Answer(307, headers={"location": elsewhere.url})]
         hook = subscribe(admin, site.url, "completed")
-        run = start(admin)
+        run = chain(admin)
         reported(index, run, "COMPLETED", 1)
         letters = eventually("it was given up", lambda: dead_letters(admin, hook))
         assert letters[0]["last_error"] == "the receiver answered 307; redirects are not followed"
@@ -359,11 +352,9 @@ def test_two_services_on_one_database_deliver_each_event_once(
     tmp_path: Path,
     site: Site,
 ) -> None:
-    other = Service(database, tmp_path / "status-api.log", _QUICK)
-    other.start()
-    try:
+    with running_service(database, tmp_path, _QUICK):
         subscribe(admin, site.url)
-        runs = [start(admin) for _ in range(60)]
+        runs = [chain(admin) for _ in range(60)]
         for run in runs:
             reported(index, run, "COMPLETED", 1)
         eventually("all have arrived", lambda: len(site.requests) >= 120, seconds=30)
@@ -371,8 +362,6 @@ def test_two_services_on_one_database_deliver_each_event_once(
             "nothing waits",
             lambda: admin.get("/webhooks").json()["webhooks"][0]["waiting"] == 0,
         )
-    finally:
-        other.stop()
     times = Counter(json.loads(request.body)["id"] for request in site.requests)
     assert set(times.values()) == {1}
     assert len(times) == 120
@@ -386,16 +375,15 @@ def test_a_killed_service_leaves_nothing_undelivered(
     release = threading.Event()
     with running_site() as slow:
         slow.answers = [Answer(after=release), Answer(after=release), Answer()]
-        victim = Service(database, tmp_path / "status-api.log", _QUICK)
-        victim.start()
-        try:
-            subscribe(admin, slow.url, "completed")
-            run = start(admin)
-            reported(index, run, "COMPLETED", 1)
-            eventually("somebody sends", lambda: kinds(slow, run))
-        finally:
-            victim.kill()
-            release.set()
+        with running_service(database, tmp_path, _QUICK) as victim:
+            try:
+                subscribe(admin, slow.url, "completed")
+                run = chain(admin)
+                reported(index, run, "COMPLETED", 1)
+                eventually("somebody sends", lambda: kinds(slow, run))
+            finally:
+                victim.kill()
+                release.set()
         eventually(
             "it has arrived",
             lambda: admin.get("/webhooks").json()["webhooks"][0]["waiting"] == 0,
@@ -444,7 +432,7 @@ def test_an_address_is_checked_again_at_delivery(
             text("UPDATE status.webhooks SET url = 'http://169.254.169.254/' WHERE webhook_id=:id"),
             {"id": hook},
         )
-    run = start(admin)
+    run = chain(admin)
     reported(index, run, "COMPLETED", 1)
     letters = eventually("it was given up", lambda: dead_letters(admin, hook))
     assert letters[0]["last_error"] == (
@@ -485,7 +473,7 @@ def test_a_webhook_that_is_removed_is_told_no_more(
         hook = subscribe(admin, site.url)
         subscribe(admin, witness.url)
         assert admin.delete(f"/webhooks/{hook}").status_code == 204
-        run = start(admin)
+        run = chain(admin)
         reported(index, run, "COMPLETED", 1)
         eventually("the other was told", lambda: kinds(witness, run) == ["started", "completed"])
         assert site.requests == []
