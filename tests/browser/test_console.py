@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from holdfast_local.stack import Stack
 from tests.browser.console import expect_state, sign_in, tab_to
 from tests.support import runs
-from tests.support.examples import TRIP
+from tests.support.examples import ORDER, TRIP
+from tests.support.holding import commits_held
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
-ORDER = {"amount": 5000}
 EVIL = '<img src="x" id="evil" onerror="alert(1)"><script id="evil">alert(2)</script>'
-
-
-@contextmanager
-def no_effect_commits(db: Engine) -> Iterator[None]:
-    """Let workers come up to the commit of their effect and no further."""
-    with db.connect() as connection, connection.begin():
-        connection.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
-        yield
 
 
 def forget_refusals(complaints: list[str], status: int) -> None:
@@ -124,7 +114,7 @@ def test_whoever_requested_an_order_is_not_offered_its_decision(
 def test_trip_is_cancelled_after_a_second_thought_and_undoes_its_bookings(
     operator: Page, api: httpx.Client, db: Engine
 ) -> None:
-    with no_effect_commits(db):
+    with commits_held(db):
         run = runs.start(api, "book_trip", TRIP)
         runs.wait_for_state(api, run, "RUNNING")
         operator.goto(f"/console/runs/{run}")

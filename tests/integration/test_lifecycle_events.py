@@ -7,6 +7,7 @@ import uuid
 
 import httpx
 
+from tests.support.examples import ORDER
 from tests.support.http_server import running_site
 from tests.support.runs import start, wait_for_end
 from tests.support.waiting import eventually
@@ -26,7 +27,7 @@ def test_an_order_tells_that_it_starts_waits_and_completes(api: httpx.Client) ->
             ]
 
         try:
-            start(api, "request_escalation", {"amount": 5000}, instance_id=run)
+            start(api, "request_escalation", ORDER, instance_id=run)
             eventually("it waits", lambda: told() == ["started", "waiting"], seconds=60)
             approval = api.post(f"/runs/{run}/events/human_approval", json={"approved": True})
             assert approval.status_code == 202, approval.text

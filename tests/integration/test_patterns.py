@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -14,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from holdfast_activity_worker.geodesy import airports
 from tests.support.examples import TRIP
+from tests.support.holding import commits_held
 from tests.support.http_server import Answer, running_site
 from tests.support.ledger import effects
 from tests.support.runs import start, wait_for_end
@@ -190,7 +189,7 @@ def test_trip_that_finds_the_cars_sold_out_is_undone_in_reverse(
 def test_trip_that_is_cancelled_between_steps_is_undone_and_reads_as_cancelled(
     api: httpx.Client, db: Engine
 ) -> None:
-    with every_worker_before_its_commit(db):
+    with commits_held(db):
         run = start(api, "book_trip", TRIP)
         eventually("the flight stands before its commit", lambda: blocked(db), seconds=60)
         assert api.post(f"/runs/{run}/events/cancel", json={"reason": "rain"}).status_code == 202
@@ -204,14 +203,6 @@ def test_trip_that_is_cancelled_between_steps_is_undone_and_reads_as_cancelled(
 
 def receipt(api: httpx.Client, run: str) -> str:
     return str(api.get(f"/runs/{run}/events").json()["events"][0]["state"])
-
-
-@contextmanager
-def every_worker_before_its_commit(db: Engine) -> Iterator[None]:
-    """Hold the ledger, so that an effect is made and not committed until the block ends."""
-    with db.begin() as connection:
-        connection.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
-        yield
 
 
 def blocked(db: Engine) -> bool:

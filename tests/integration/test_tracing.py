@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 
 from holdfast_local.identity import SERVICES
 from holdfast_local.stack import Stack
+from tests.support.examples import ORDER
 from tests.support.otlp import Receiver, Span, running_receiver
 from tests.support.runs import wait_for_end, wait_for_state
 from tests.support.stacks import client_of, running_stack
@@ -121,7 +122,7 @@ def test_what_is_done_to_a_run_is_carried_out_in_the_trace_of_whoever_did_it(
     with client_of(traced) as api:
         for trace, (deed, _, _) in ways.items():
             order = {"instance_id": f"order-{trace[0]}"}
-            api.post("/workflows/request_escalation", params=order, json={"amount": 5000})
+            api.post("/workflows/request_escalation", params=order, json=ORDER)
             wait_for_state(api, f"order-{trace[0]}", "RUNNING")
             answer = api.post(
                 f"/runs/order-{trace[0]}/{deed}",

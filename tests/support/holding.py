@@ -47,3 +47,11 @@ def held(db: Engine, *keys: str) -> Iterator[Hold]:
             yield Hold(connection, keys)
         finally:
             connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+
+@contextmanager
+def commits_held(db: Engine) -> Iterator[None]:
+    """Let workers come up to the commit of an effect, and no further until the block ends."""
+    with db.begin() as connection:
+        connection.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
+        yield

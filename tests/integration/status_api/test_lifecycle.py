@@ -21,21 +21,20 @@ from hypothesis.stateful import (
 )
 
 from tests.integration.status_api.asking import problem
-from tests.support.examples import TRIP
+from tests.support.examples import ORDER, TRIP
 from tests.support.runs import TERMINAL, wait_for_end, wait_for_state
 
 pytestmark = pytest.mark.integration
 
 #: Few enough that they are used again and again, also after their runs have ended.
 NAMES = st.sampled_from(["a", "b"])
-LARGE_ORDER = {"amount": 5000}
 STARTS = st.sampled_from(
     [
         ("task_chain", 3),
         ("task_chain", -3),
         ("request_escalation", {"amount": 5}),
-        ("request_escalation", LARGE_ORDER),
-        ("request_escalation", LARGE_ORDER),
+        ("request_escalation", ORDER),
+        ("request_escalation", ORDER),
         ("book_trip", TRIP),
         ("book_trip", {}),
         ("nothing", 1),
@@ -80,7 +79,7 @@ class Known:
     @property
     def waits(self) -> bool:
         """Whether it cannot end until somebody does something."""
-        large = self.document == LARGE_ORDER and not self.approvals
+        large = self.document == ORDER and not self.approvals
         return (self.scheduled or large) and not self.cancelled and not self.terminated
 
     @property
@@ -92,7 +91,7 @@ class Known:
     def possible_ends(self) -> set[str]:
         """Return the states that it may end in."""
         states = set()
-        if not self.scheduled and (self.document != LARGE_ORDER or self.approvals):
+        if not self.scheduled and (self.document != ORDER or self.approvals):
             states.add("FAILED" if self.document == -3 else "COMPLETED")
         if self.cancelled:
             states.add("CANCELLED")
@@ -278,7 +277,7 @@ class Lifecycle(RuleBasedStateMachine):
         if state in TERMINAL:
             assert state in run.possible_ends, (run, status)
             run.end = status
-            if state == "COMPLETED" and run.approvals and run.document == LARGE_ORDER:
+            if state == "COMPLETED" and run.approvals and run.document == ORDER:
                 first = "approved" if run.approvals[0] else "rejected"
                 assert status["output"]["verdict"] == first
         elif run.scheduled:

@@ -17,6 +17,7 @@ from holdfast_local.stack import Stack
 from holdfast_status_api.states import State, predecessors
 from tests.integration.status_api.asking import problem
 from tests.support.examples import APPROVAL, ORDER, TRIP
+from tests.support.holding import commits_held
 from tests.support.ledger import effects
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
 from tests.support.stacks import client_of, engine_client, without
@@ -233,9 +234,7 @@ def test_the_index_learns_of_an_end_that_nobody_asks_for(api: httpx.Client, db: 
 
 
 def test_a_cancelled_trip_is_shown_as_cancelled(api: httpx.Client, db: Engine) -> None:
-    with db.connect() as holder:
-        # The worker stands right before it commits the first booking, until we let go.
-        holder.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
+    with commits_held(db):
         run = start(api, "book_trip", TRIP)
         wait_for_state(api, run, "RUNNING")
         answer = api.post(f"/runs/{run}/events/cancel", json={"reason": "changed my mind"})

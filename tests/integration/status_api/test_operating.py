@@ -18,20 +18,13 @@ from sqlalchemy import Engine, text
 from holdfast_local.stack import Stack
 from tests.integration.status_api.asking import problem
 from tests.support.examples import ORDER, TRIP
+from tests.support.holding import commits_held
 from tests.support.ledger import effects
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
 from tests.support.stacks import client_of, engine_client, without
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@contextmanager
-def held_before_commit(db: Engine) -> Iterator[None]:
-    """Let the worker stand right before it commits an effect, for the block."""
-    with db.connect() as holder:
-        holder.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
-        yield
 
 
 @contextmanager
@@ -116,7 +109,7 @@ def test_a_run_that_is_approved_while_suspended_acts_when_it_is_resumed(api: htt
 def test_a_suspended_trip_is_cancelled_and_undone_without_one_more_booking(
     api: httpx.Client, db: Engine
 ) -> None:
-    with held_before_commit(db):
+    with commits_held(db):
         run = start(api, "book_trip", TRIP)
         eventually("the first step is tried", lambda: timeline(api, run)["attempts"])
         do(api, run, "suspend")
@@ -136,7 +129,7 @@ def test_cancelling_what_cannot_be_undone_is_a_409(api: httpx.Client) -> None:
 
 
 def test_nothing_of_a_terminated_run_starts_any_more(api: httpx.Client, db: Engine) -> None:
-    with held_before_commit(db):
+    with commits_held(db):
         run = start(api, "task_chain", 1)
         eventually("the first step is tried", lambda: timeline(api, run)["attempts"])
         # Its effect is under way and may still happen; nothing after it may.
@@ -150,7 +143,7 @@ def test_nothing_of_a_terminated_run_starts_any_more(api: httpx.Client, db: Engi
 
 
 def test_a_terminated_batch_takes_its_children_along(api: httpx.Client, db: Engine) -> None:
-    with held_before_commit(db):
+    with commits_held(db):
         run = start(api, "batch_processing", 200)
         eventually("the batch is looked for", lambda: timeline(api, run)["attempts"])
     eventually("items are done", lambda: "process_work_item" in steps(api, run), seconds=60)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from holdfast_local.stack import Stack
 from tests.support.examples import ORDER, TRIP
+from tests.support.holding import commits_held
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
 from tests.support.stacks import client_of, engine_client, running_stack
 from tests.support.waiting import eventually
@@ -75,16 +76,10 @@ def test_trip_whose_compensation_never_ends_is_ended_when_its_grace_is_over(
     strict_api: httpx.Client, strict_db: Engine
 ) -> None:
     deadline = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-    with (
-        step_never_commits(strict_db, "cancel_flight"),
-        strict_db.connect() as holder,
-    ):
-        holder.execute(text("LOCK TABLE work.effects IN SHARE MODE"))
-        run = strict_api.post(
-            "/workflows/book_trip", params={"deadline": deadline}, json=TRIP
-        ).json()["instance_id"]
-        eventually("it is cancelled", lambda: cancelled(strict_api, run), seconds=60)
-        holder.rollback()
+    with step_never_commits(strict_db, "cancel_flight"):
+        with commits_held(strict_db):
+            run = start(strict_api, "book_trip", TRIP, deadline=deadline)
+            eventually("it is cancelled", lambda: cancelled(strict_api, run), seconds=60)
         eventually("it undoes", lambda: "cancel_flight" in tried(strict_api, run), seconds=60)
         assert state_of(strict_api, run)["state"] == "RUNNING"
         end = wait_for_end(strict_api, run, seconds=60)
