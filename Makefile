@@ -99,10 +99,6 @@ controls: tools ## run the negative controls: break one rule each, expect one re
 charts: tools ## check the Helm charts: lint, suites, definitions, who may reach whom; two minutes
 	@$(PY) -m pytest tests/charts --numprocesses 2 $(ARGS)
 
-.PHONY: policies
-policies: setup ## try from the wrong side what the cluster must refuse; needs make cluster deploy
-	@$(PY) -m pytest tests/policies $(ARGS)
-
 .PHONY: charts-docs
 charts-docs: setup ## write the charts' schemas and READMEs anew
 	@$(PY) tools/chart_schemas.py
@@ -161,7 +157,7 @@ skaffold-run: setup ## deploy with Skaffold, if the runs in flight go on under t
 	@$(IN_CLUSTER) skaffold $(WISHES) run $(ARGS)
 
 .PHONY: cluster-test
-cluster-test: setup ## check the cluster that `make cluster deploy` made: patterns, upgrades, uninstall
+cluster-test: setup ## check the cluster that `make cluster deploy` made, from the right side and the wrong one
 	@CLUSTER='$(CLUSTER)' $(PY) -m pytest tests/cluster $(ARGS)
 
 .PHONY: cluster-down

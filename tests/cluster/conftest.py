@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from holdfast_cluster.engine import Engine, find_engine
 from holdfast_cluster.folders import ClusterFolder
@@ -54,6 +56,17 @@ class Cluster:
         listed = self.kube.get(kind, "--namespace", namespace, *options)
         return [] if listed is None else list(listed["items"])
 
+    @contextmanager
+    def applied(self, documents: list[dict[str, Any]]) -> Iterator[None]:
+        """Have objects in our namespace for a while."""
+        manifest = yaml.safe_dump_all(documents)
+        options = ("--namespace", NAMESPACE, "--filename", "-")
+        try:
+            self.kube.run("apply", *options, stdin=manifest)
+            yield
+        finally:
+            self.kube.run("delete", "--ignore-not-found", *options, stdin=manifest)
+
     def rows(self, query: str) -> list[list[str]]:
         """Ask the database, in its own pod."""
         answer = self.kube.run(
@@ -63,6 +76,34 @@ class Cluster:
             *("--command", query),
         )
         return [line.split(",") for line in answer.splitlines() if line]
+
+    def pods(self, service: str) -> list[dict[str, Any]]:
+        """Return the pods of a service that run and are not on their way out."""
+        selector = f"app.kubernetes.io/name={service},app.kubernetes.io/component=service"
+        return [
+            pod
+            for pod in self.items("pods", "--selector", selector)
+            if "deletionTimestamp" not in pod["metadata"] and pod["status"]["phase"] == "Running"
+        ]
+
+    def image(self, service: str) -> str:
+        """Return the image that a service's pods are made of."""
+        deployment = self.kube.get("deployment", service, "--namespace", NAMESPACE)
+        assert deployment is not None, f"there is no {service}"
+        images = {
+            container["name"]: str(container["image"])
+            for container in deployment["spec"]["template"]["spec"]["containers"]
+        }
+        return images[service]
+
+    def python(self, deployment: str, program: str) -> Any:
+        """Run a program in a pod of a service, in its own Python; return what it prints as JSON."""
+        printed = self.kube.run(
+            *("exec", "--stdin", "--namespace", NAMESPACE, f"deployment/{deployment}"),
+            *("--container", deployment, "--", "python", "-"),
+            stdin=program,
+        )
+        return json.loads(printed.splitlines()[-1])
 
     def tokens(self) -> dict[str, str]:
         """Return the API's tokens, one for each role."""

@@ -40,10 +40,7 @@ def test_fan_out_through_children(cluster: Cluster, api: httpx.Client) -> None:
 @pytest.fixture
 def job(cluster: Cluster) -> Iterator[str]:
     """A Kubernetes Job of a few seconds, in the image that is there anyway."""
-    (pod, *_) = cluster.items("pods", "--selector", "app.kubernetes.io/name=activity-worker")
-    image = next(
-        one["image"] for one in pod["spec"]["containers"] if one["name"] == "activity-worker"
-    )
+    image = cluster.image("activity-worker")
     name = f"counting-{uuid.uuid4().hex[:8]}"
     cluster.kube.apply(_JOB.format(name=name, namespace=NAMESPACE, image=image))
     yield name

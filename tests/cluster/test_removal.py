@@ -31,14 +31,13 @@ def test_uninstall_leaves_nothing_and_an_install_goes_on_where_it_was(
     before = start(api, "task_chain", 1)
     wait_for_end(api, before)
     waiting = start(api, "request_escalation", {"amount": 5000})
-    (pod, *_) = cluster.items("pods", "--selector", "app.kubernetes.io/name=orchestrator")
-    image = next(c["image"] for c in pod["spec"]["containers"] if c["name"] == "orchestrator")
+    tag = cluster.image("orchestrator").rpartition(":")[2]
 
     cluster.run_helm("uninstall", RELEASE, "--wait", "--timeout", "5m")
     eventually("nothing is left", lambda: not left(cluster), seconds=120)
 
     release = Release(ROOT, cluster.folder, cluster.helm, cluster.kube)
-    release.install(image.rpartition(":")[2], BuildView(Console(stderr=True)))
+    release.install(tag, BuildView(Console(stderr=True)))
     assert wait_for_end(api, before)["output"] == [2, 4, 16]
     answer = api.post(f"/runs/{waiting}/events/human_approval", json={"approved": True, "by": "x"})
     assert answer.status_code == 202, answer.text

@@ -111,9 +111,7 @@ def nothing_is_lost(
 @pytest.fixture(scope="module")
 def next_tag(cluster: Cluster) -> str:
     """Images of another tag, on all workers: what a new version is to Kubernetes."""
-    (pod, *_) = cluster.items("pods", "--selector", "app.kubernetes.io/name=orchestrator")
-    image = next(c["image"] for c in pod["spec"]["containers"] if c["name"] == "orchestrator")
-    tag = image.rpartition(":")[2]
+    tag = cluster.image("orchestrator").rpartition(":")[2]
     workers = [node for node in cluster.nodes if "control-plane" not in node]
     for node, service in itertools.product(workers, SERVICES):
         name = f"docker.io/{image_name(service)}"

@@ -11,11 +11,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 from filelock import FileLock
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from holdfast_cluster import firewall
 from holdfast_cluster.commands import Runner, last_line
@@ -96,13 +96,17 @@ def _start(folder: EngineFolder, runner: Runner) -> None:
             start_new_session=True,
             env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin"},
         )
-    deadline = time.monotonic() + _START_SECONDS
-    while not answers(client, own_host(folder), runner):
-        if process.poll() is not None or time.monotonic() > deadline:
-            said = last_line(folder.log.read_text("utf-8", "replace"))
-            end_engine(folder, runner)
-            raise ClusterError(f"Docker does not start: {said} (log: {folder.log})")
-        time.sleep(0.3)
+    answered = Retrying(
+        # One that has ended will not answer any more.
+        retry=retry_if_result(lambda answered: not answered and process.poll() is None),
+        wait=wait_fixed(0.3),
+        stop=stop_after_delay(_START_SECONDS),
+        retry_error_callback=lambda _: False,
+    )(answers, client, own_host(folder), runner)
+    if not answered:
+        said = last_line(folder.log.read_text("utf-8", "replace"))
+        end_engine(folder, runner)
+        raise ClusterError(f"Docker does not start: {said} (log: {folder.log})")
 
 
 def _configuration(folder: EngineFolder) -> dict[str, object]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.policies.conftest import NAMESPACE, Cluster
+from holdfast_cluster.errors import CommandError
+from holdfast_cluster.services import SERVICES
+from tests.cluster.conftest import NAMESPACE, Cluster
 
-WORKER = "app.kubernetes.io/name=activity-worker,app.kubernetes.io/component=service"
-STATUS = "app.kubernetes.io/name=status-api,app.kubernetes.io/component=service"
+pytestmark = pytest.mark.cluster
+
+INTRUDER = Path(__file__).with_name("intruder.yaml")
 
 #: Asks what it is given and prints the statuses; `None` where there was no answer at all.
 ASK = """
@@ -31,7 +39,7 @@ SIDECAR = "http://127.0.0.1:3500/v1.0"
 MANAGEMENT = f"{SIDECAR}/invoke/orchestrator/method"
 #: Of the engine itself: a workflow of the caller's own that wants an activity of the worker's.
 STEAL = """
-import json, logging, os, time, uuid
+import json, logging, uuid
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
 
 logging.disable(logging.CRITICAL)
@@ -44,12 +52,7 @@ runtime.register_workflow(steal, name="steal")
 runtime.start()
 client = DaprWorkflowClient()
 name = client.schedule_new_workflow(steal, instance_id=f"steal-{uuid.uuid4().hex}")
-state, deadline = None, time.monotonic() + 45
-while time.monotonic() < deadline:
-    state = client.get_workflow_state(name)
-    if state.runtime_status.name in ("COMPLETED", "FAILED"):
-        break
-    time.sleep(0.5)
+state = client.wait_for_workflow_completion(name, timeout_in_seconds=45)
 failure = state.failure_details.message if state.failure_details else ""
 client.terminate_workflow(name)
 runtime.shutdown()
@@ -57,12 +60,18 @@ print(json.dumps([state.runtime_status.name, failure]))
 """
 
 
-def ask(
-    cluster: Cluster, selector: str, container: str, *calls: tuple[str, str, bool]
-) -> list[Any]:
-    import json  # noqa: PLC0415
+@pytest.fixture(scope="session")
+def intruder(cluster: Cluster) -> Iterator[str]:
+    """The name of a Deployment, and its container, in our namespace that may do nothing."""
+    text = INTRUDER.read_text("utf-8").replace("IMAGE", cluster.image("orchestrator"))
+    with cluster.applied(list(yaml.safe_load_all(text))):
+        cluster.kube.wait_for_rollout(NAMESPACE, "deployment/intruder", seconds=120)
+        yield "intruder"
 
-    answer: list[Any] = cluster.python(selector, container, ASK % json.dumps(calls))
+
+def ask(cluster: Cluster, who: str, *calls: tuple[str, str, bool]) -> list[Any]:
+    """Let a service, or the intruder, make calls; return the statuses."""
+    answer: list[Any] = cluster.python(who, ASK % json.dumps(calls))
     return answer
 
 
@@ -76,13 +85,13 @@ def test_stranger_may_not_call_the_management_api(cluster: Cluster, intruder: st
         ("GET", f"{MANAGEMENT}/metrics", True),
     ]
 
-    assert ask(cluster, intruder, "intruder", *calls) == [403] * len(calls)
+    assert ask(cluster, intruder, *calls) == [403] * len(calls)
 
 
 def test_worker_may_not_call_the_management_api(cluster: Cluster) -> None:
     calls = [("GET", f"{MANAGEMENT}/instances", True), ("POST", f"{MANAGEMENT}/instances", True)]
 
-    assert ask(cluster, WORKER, "activity-worker", *calls) == [403, 403]
+    assert ask(cluster, "activity-worker", *calls) == [403, 403]
 
 
 def test_status_api_may_call_what_it_needs_and_no_more(cluster: Cluster) -> None:
@@ -100,7 +109,7 @@ def test_status_api_may_call_what_it_needs_and_no_more(cluster: Cluster) -> None
         ("POST", f"{MANAGEMENT}/readyz", True),
     ]
 
-    statuses = ask(cluster, STATUS, "status-api", *allowed, *denied)
+    statuses = ask(cluster, "status-api", *allowed, *denied)
 
     assert 403 not in statuses[: len(allowed)]
     assert None not in statuses[: len(allowed)]
@@ -111,9 +120,7 @@ def test_status_api_may_call_what_it_needs_and_no_more(cluster: Cluster) -> None
 def test_orchestrator_answers_its_own_sidecar_alone(cluster: Cluster, intruder: str) -> None:
     address = "http://orchestrator/instances"
 
-    without, with_another = ask(
-        cluster, intruder, "intruder", ("GET", address, False), ("GET", address, True)
-    )
+    without, with_another = ask(cluster, intruder, ("GET", address, False), ("GET", address, True))
 
     # `None` where the cluster's network enforces the policies: then it is not even reached.
     assert without in {401, None}
@@ -124,7 +131,6 @@ def test_sidecar_answers_nobody_without_its_token(cluster: Cluster, intruder: st
     without, with_token = ask(
         cluster,
         intruder,
-        "intruder",
         ("GET", f"{SIDECAR}/metadata", False),
         ("GET", f"{SIDECAR}/metadata", True),
     )
@@ -134,26 +140,25 @@ def test_sidecar_answers_nobody_without_its_token(cluster: Cluster, intruder: st
 
 def test_sidecars_of_others_are_not_reached_at_all(cluster: Cluster, intruder: str) -> None:
     addresses = [
-        pod["status"]["podIP"]
-        for pod in cluster.get("pods", "-l", "app.kubernetes.io/component=service")["items"]
+        pod["status"]["podIP"] for pod in itertools.chain.from_iterable(map(cluster.pods, SERVICES))
     ]
 
     calls = [("GET", f"http://{address}:3500/v1.0/metadata", True) for address in addresses]
 
     assert calls
-    assert set(ask(cluster, intruder, "intruder", *calls)) == {None}
+    assert set(ask(cluster, intruder, *calls)) == {None}
 
 
 def test_public_api_answers_nobody_without_a_token(cluster: Cluster, intruder: str) -> None:
     calls = [("GET", "http://status-api/runs", False), ("GET", "http://status-api/runs", True)]
 
-    assert set(ask(cluster, intruder, "intruder", *calls)) <= {401, None}
+    assert set(ask(cluster, intruder, *calls)) <= {401, None}
 
 
 def test_stranger_may_not_schedule_activities_on_the_worker(
     cluster: Cluster, intruder: str
 ) -> None:
-    state, failure = cluster.python(intruder, "intruder", STEAL)
+    state, failure = cluster.python(intruder, STEAL)
 
     assert state == "FAILED", failure
     assert "denied" in failure.lower()
@@ -170,7 +175,7 @@ answer = httpx.get(
 print(json.dumps([one["name"] for one in answer.json()["components"]]))
 """
 
-    assert cluster.python(intruder, "intruder", program) == ["intruder-store"]
+    assert cluster.python(intruder, program) == ["intruder-store"]
 
 
 @pytest.mark.parametrize(
@@ -193,27 +198,33 @@ def test_accounts_may_do_what_they_need(
     user = f"system:serviceaccount:{NAMESPACE}:{account}"
     resource, _, sub = what.partition("/")
     more = ["--subresource", sub] if sub else []
+    question = ("auth", "can-i", verb, resource, *more, "--as", user, "--namespace", NAMESPACE)
 
-    done = cluster.run("kubectl", "auth", "can-i", verb, resource, *more, "--as", user)
-
-    assert done.stdout.strip() == ("yes" if may else "no")
+    if may:
+        assert cluster.kube.run(*question) == "yes\n"
+        return
+    with pytest.raises(CommandError) as answer:
+        cluster.kube.run(*question)
+    assert answer.value.output.endswith("no\n")
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        '{"hostNetwork": true}',
-        '{"securityContext": {"runAsNonRoot": false}}',
-        '{"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}',
+        {"hostNetwork": True},
+        {"securityContext": {"runAsNonRoot": False}},
+        {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]},
+        {"containers": [{"name": "x", "image": "x", "securityContext": {"privileged": True}}]},
     ],
 )
-def test_pod_that_is_not_restricted_is_refused(cluster: Cluster, change: str) -> None:
-    import json  # noqa: PLC0415
-
-    spec = {"containers": [{"name": "x", "image": "x"}], **json.loads(change)}
+def test_pod_that_is_not_restricted_is_refused(cluster: Cluster, change: dict[str, Any]) -> None:
+    spec = {"containers": [{"name": "x", "image": "x"}], **change}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": spec}
 
-    done = cluster.run("kubectl", "apply", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+    with pytest.raises(CommandError) as refused:
+        cluster.kube.run(
+            *("apply", "--dry-run=server", "--namespace", NAMESPACE, "--filename", "-"),
+            stdin=json.dumps(pod),
+        )
 
-    assert done.returncode != 0
-    assert 'violates PodSecurity "restricted' in done.stderr
+    assert 'violates PodSecurity "restricted' in refused.value.output
