@@ -9,7 +9,7 @@ import typer
 from holdfast_cli import views
 from holdfast_cli.client import part
 from holdfast_cli.completions import complete_run
-from holdfast_cli.filters import Query, Since, States, Until, WorkflowName, filters
+from holdfast_cli.filters import filtered
 from holdfast_cli.output import Format, show
 from holdfast_cli.session import (
     AppId,
@@ -47,29 +47,23 @@ def get(
     show(connection.get(f"/status/{part(run)}").document, output, views.status)
 
 
+@filtered
 def list_runs(
     ctx: typer.Context,
     *,
-    workflow: WorkflowName = None,
-    states: States = None,
-    since: Since = None,
-    until: Until = None,
-    query: Query = None,
+    matching: dict[str, Any],
     limit: Limit = 50,
     cursor: Cursor = None,
     every: Annotated[bool, typer.Option("--all", help="Every page, not just one.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """List runs, newest first."""
-    parameters = filters(workflow, states, since, until, query)
     connection = client(ctx)
     size = 200 if every else limit
-    page = connection.get("/runs", {**parameters, "limit": size, "cursor": cursor}).document
+    page = connection.get("/runs", {**matching, "limit": size, "cursor": cursor}).document
     runs: list[Any] = page["runs"]
     while every and page.get("next"):
-        page = connection.get(
-            "/runs", {**parameters, "limit": size, "cursor": page["next"]}
-        ).document
+        page = connection.get("/runs", {**matching, "limit": size, "cursor": page["next"]}).document
         runs += page["runs"]
     show({**page, "runs": runs}, output, views.runs)
 

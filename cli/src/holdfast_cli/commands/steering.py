@@ -14,7 +14,7 @@ from holdfast_cli import views
 from holdfast_cli.client import part
 from holdfast_cli.completions import complete_run
 from holdfast_cli.errors import ExitCode
-from holdfast_cli.filters import Query, Since, States, Until, WorkflowName, filters
+from holdfast_cli.filters import filtered
 from holdfast_cli.output import Format, printable, show
 from holdfast_cli.session import Output, Reason, client
 
@@ -42,21 +42,17 @@ Yes = Annotated[
 def _command(action: str, help_text: str) -> Callable[..., None]:
     """Return a command that does something to one run or to many; four of them are alike."""
 
+    @filtered
     def steer(
         ctx: typer.Context,
         instance_id: Run = None,
         *,
         reason: Reason = None,
         every: Every = False,
-        workflow: WorkflowName = None,
-        states: States = None,
-        since: Since = None,
-        until: Until = None,
-        query: Query = None,
+        matching: dict[str, Any],
         yes: Yes = None,
         output: Output = Format.TABLE,
     ) -> None:
-        matching = filters(workflow, states, since, until, query)
         _steer(ctx, action, instance_id, matching, every=every, yes=yes, reason=reason, form=output)
 
     steer.__doc__ = help_text
@@ -71,21 +67,17 @@ terminate = _command(
 )
 
 
+@filtered
 def purge(
     ctx: typer.Context,
     instance_id: Run = None,
     *,
     every: Every = False,
-    workflow: WorkflowName = None,
-    states: States = None,
-    since: Since = None,
-    until: Until = None,
-    query: Query = None,
+    matching: dict[str, Any],
     yes: Yes = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Delete all that is kept of a finished run (admin)."""
-    matching = filters(workflow, states, since, until, query)
     if every or instance_id is None:
         _steer(ctx, "purge", instance_id, matching, every=every, yes=yes, form=output)
         return
