@@ -16,8 +16,9 @@ from holdfast_chaos.injection import FaultPlan, Injector
 from holdfast_chaos.invariants import check_all
 from holdfast_chaos.observations import Notebook
 from holdfast_chaos.observer import Observer
+from holdfast_chaos.targets import Armed
 from holdfast_chaos.targets.processes import Processes
-from holdfast_chaos.world import Aim, DeclaredRun, FaultRecord
+from holdfast_chaos.world import Aim, DeclaredRun, Deed, FaultRecord
 from holdfast_local.stack import Stack
 from tests.support.clone import ROOT
 from tests.support.judging import world_of
@@ -76,8 +77,16 @@ def workload(service: str = "", module: str = "") -> Iterator[Workload]:
 class Untouched(Processes):
     """A target on which nothing has an effect."""
 
-    def kill(self, components: Sequence[str]) -> None:
-        """Kill nobody."""
+    def arm(
+        self,
+        deed: Deed,
+        components: Sequence[str],
+        *,
+        one: bool = False,
+        prefer: Sequence[str] = (),
+    ) -> Armed:
+        """Aim at nobody."""
+        return super().arm(deed, (), one=one, prefer=prefer)
 
 
 def test_all_is_green_until_a_fault_does_nothing_or_a_ledger_row_is_deleted() -> None:

@@ -12,25 +12,25 @@ the step waits to see whether its key is taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, LiteralString, Protocol, Self, TypeVar
+from typing import Any, LiteralString, Protocol, Self
 
 import psycopg
-from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from holdfast_chaos.database import connect
+from holdfast_chaos.waiting import eventually
 from holdfast_chaos.world import Aim
 from holdfast_contracts.agreements import run_lock
 from holdfast_contracts.core import EffectKey
 
-T = TypeVar("T")
-
 #: Less than the workers' own lock time-out: the harness lets go before they give up.
 LONGEST_HOLD_SECONDS = 20.0
+#: How often it is looked whether somebody stands at a gate.
+_OFTEN = 0.01
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Held:
     at: datetime
     run: str
     keys: tuple[str, ...]
+    #: The pods that stand there.
+    pods: tuple[str, ...] = ()
 
 
 class Gate(Protocol):
@@ -74,7 +76,9 @@ class _Sessions:
 
     def watcher(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a session that only looks."""
-        return self._open.enter_context(connect(self._url, autocommit=True))
+        watcher = connect(self._url, autocommit=True)
+        self._open.callback(watcher.close)
+        return watcher
 
     def holder(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a session for a transaction that stands in the way."""
@@ -117,14 +121,22 @@ class EveryStep:
 
     def wait(self, seconds: float) -> Held | None:
         """Return when a worker stands at the gate with a step of the run, or none in time."""
-        keys = _eventually(self._standing, min(seconds, LONGEST_HOLD_SECONDS))
-        return Held(datetime.now(UTC), self.run, tuple(keys)) if keys else None
+        there = eventually(self._standing, min(seconds, LONGEST_HOLD_SECONDS), every=_OFTEN)
+        if not there:
+            return None
+        keys, pods = ({row[column] for row in there} for column in (0, 1))
+        return Held(datetime.now(UTC), self.run, tuple(sorted(keys)), tuple(sorted(pods)))
 
-    def _standing(self) -> list[str]:
+    def stands(self, run: str) -> bool:
+        """Tell whether another run stands at the gate, too."""
+        return bool(self._standing(run))
+
+    def _standing(self, run: str | None = None) -> list[tuple[str, str]]:
         assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
-        names = {"run": self.run, "lock": run_lock(self.run)}
+        run = run or self.run
+        names = {"run": run, "lock": run_lock(run)}
         rows = self._watcher.execute(_STANDS[self._aim], names).fetchall()
-        return sorted({str(key) for (key,) in rows})
+        return [(str(key), str(pod)) for key, pod in rows]
 
 
 class OneStep:
@@ -165,32 +177,27 @@ class OneStep:
         """Return when the step stands at the gate, or none in time."""
         assert self._holder is not None, "a gate is used as a context"  # noqa: S101
         before_effect = self._holder
-        came = _eventually(lambda: self._blocked_by(before_effect), seconds)
+        came = eventually(lambda: self._blocked_by(before_effect), seconds, every=_OFTEN)
         if came and self._aim is Aim.BEFORE_RETURN:
             came = self._move_on(before_effect)
-        return Held(datetime.now(UTC), self.run, (str(self._key),)) if came else None
+        if not came:
+            return None
+        return Held(datetime.now(UTC), self.run, (str(self._key),), tuple(came))
 
-    def _move_on(self, before_effect: psycopg.Connection[tuple[Any, ...]]) -> bool:
+    def _move_on(self, before_effect: psycopg.Connection[tuple[Any, ...]]) -> list[str] | None:
         """Let the step commit its effect, and hold it at the outcome of the same attempt."""
         before_return = self._sessions.holder()
         before_return.execute(_TAKE_OUTCOME, {"key": str(self._key)})
         before_effect.rollback()
-        return bool(_eventually(lambda: self._blocked_by(before_return), LONGEST_HOLD_SECONDS / 2))
+        return eventually(
+            lambda: self._blocked_by(before_return), LONGEST_HOLD_SECONDS / 2, every=_OFTEN
+        )
 
-    def _blocked_by(self, holder: psycopg.Connection[tuple[Any, ...]]) -> bool:
+    def _blocked_by(self, holder: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+        """Return the pods whose sessions wait for the holder's."""
         assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
-        pid = holder.info.backend_pid
-        return bool(self._watcher.execute(_BLOCKED_BY, {"pid": pid}).fetchall())
-
-
-def _eventually(produce: Callable[[], T], seconds: float) -> T | None:
-    waiting = Retrying(
-        retry=retry_if_not_result(bool), stop=stop_after_delay(seconds), wait=wait_fixed(0.01)
-    )
-    try:
-        return waiting(produce)
-    except RetryError:
-        return None
+        rows = self._watcher.execute(_BLOCKED_BY, {"pid": holder.info.backend_pid}).fetchall()
+        return [str(name).rpartition("/")[2] for (name,) in rows]
 
 
 _LOCK: dict[Aim, LiteralString] = {
@@ -210,13 +217,13 @@ _TAKE_OUTCOME: LiteralString = """
 """
 
 _BLOCKED_BY: LiteralString = """
-    SELECT 1 FROM pg_stat_activity
+    SELECT application_name FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND %(pid)s = ANY(pg_blocking_pids(pid))
 """
 
 # The session that waits for the table also holds the lock that effects of its run share.
 _STANDS_BEFORE_EFFECT = """
-    SELECT DISTINCT attempt.key
+    SELECT DISTINCT attempt.key, attempt.pod
     FROM pg_locks AS blocked
     JOIN pg_stat_activity AS session USING (pid)
     JOIN pg_locks AS held ON held.pid = blocked.pid
@@ -232,7 +239,7 @@ _STANDS_BEFORE_EFFECT = """
 
 # Its effect is committed, its attempt has no outcome, and a session of its pod waits to write one.
 _STANDS_BEFORE_RETURN = """
-    SELECT DISTINCT effect.key
+    SELECT DISTINCT effect.key, attempt.pod
     FROM work.effects AS effect
     JOIN work.attempts AS attempt ON attempt.id = effect.attempt_id
     LEFT JOIN work.outcomes AS outcome ON outcome.attempt_id = attempt.id

@@ -145,6 +145,7 @@ class Certificate:
         return {
             "id": fault.id,
             "kind": fault.kind,
+            "deed": fault.deed.value,
             "components": list(fault.components),
             "aim": fault.aim.value,
             "run": fault.run,

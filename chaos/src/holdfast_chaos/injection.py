@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
-
 from holdfast_chaos.aiming import Gate, end_sessions, session_names
-from holdfast_chaos.targets import Target
-from holdfast_chaos.world import FREEZE, KILL, Aim, FaultRecord
+from holdfast_chaos.targets import Armed, Target
+from holdfast_chaos.waiting import eventually, pause_until
+from holdfast_chaos.world import LASTING, Aim, Deed, FaultRecord
 
 #: How long a chosen run may take to come to the moment.
 AIM_SECONDS = 30.0
@@ -27,9 +26,13 @@ class FaultPlan:
     id: str
     components: tuple[str, ...]
     aim: Aim
-    kind: str = KILL
-    #: For a freeze.
-    frozen_seconds: float = 30.0
+    #: Its name in the catalogue of faults.
+    kind: str = "kill"
+    deed: Deed = Deed.KILL
+    #: Strike one pod of each component, and not all.
+    one: bool = False
+    #: How long the deed lasts until it is healed.
+    hold_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,45 +69,63 @@ class Injector:
             gate.open()
             return self._missed(plan, gate.run)
         then()
-        return self._strike(plan, Moment(held.at, held.run, held.keys), gate.open)
+        aimed = self._aimed(plan, held.pods)
+        return self._strike(aimed, Moment(held.at, held.run, held.keys), gate.open)
 
-    def strike_behind(self, plan: FaultPlan, happen: Callable[[], Moment | None]) -> FaultRecord:
-        """Strike as soon as something has happened: an accepted start or event, a due timer."""
+    def strike_behind(
+        self,
+        plan: FaultPlan,
+        happen: Callable[[], Moment | None],
+        let_go: Callable[[], None] = lambda: None,
+    ) -> FaultRecord:
+        """Strike as soon as something has happened: an accepted start or event, a due timer.
+
+        ``let_go`` is called right after the strike.
+        """
+        aimed = self._aimed(plan)
         moment = happen()
         if moment is None:
+            let_go()
             return self._missed(plan, None)
-        return self._strike(plan, moment)
+        return self._strike(aimed, moment, let_go)
 
     def strike_now(self, plan: FaultPlan) -> FaultRecord:
         """Strike without aiming."""
-        return self._strike(plan, Moment(datetime.now(UTC)))
+        aimed = self._aimed(plan)
+        return self._strike(aimed, Moment(datetime.now(UTC)))
+
+    def _aimed(self, plan: FaultPlan, pods: Sequence[str] = ()) -> _Aimed:
+        """Look up all that the strike needs: it must follow its moment at once."""
+        armed = self.target.arm(plan.deed, plan.components, one=plan.one, prefer=pods)
+        # A frozen worker's statement may well commit: that is what a freeze is about.
+        ending = plan.aim in GATED and plan.deed in {Deed.KILL, Deed.DELETE}
+        return _Aimed(
+            plan,
+            armed,
+            self._identities(plan.components),
+            self._session_names(plan, armed.struck) if ending else (),
+        )
 
     def _strike(
-        self, plan: FaultPlan, moment: Moment, let_go: Callable[[], None] = lambda: None
+        self, aimed: _Aimed, moment: Moment, let_go: Callable[[], None] = lambda: None
     ) -> FaultRecord:
-        names = self._session_names(plan) if plan.aim in GATED else ()
-        before = self._identities(plan.components)
+        plan, armed, before = aimed.plan, aimed.armed, aimed.before
         in_flight = tuple(self.in_flight())
         struck_at = datetime.now(UTC)
-        thawed: tuple[str, ...] = ()
-        ended = 0
         with ExitStack() as healing:
             healing.callback(let_go)
-            if plan.kind == FREEZE:
-                self.target.freeze(plan.components)
-                healing.callback(lambda: self.target.thaw(plan.components))
-                self.on_struck(plan, moment)
-                let_go()
-                _until(struck_at + timedelta(seconds=plan.frozen_seconds))
-                thawed = plan.components
-            else:
-                self.target.kill(plan.components)
-                self.on_struck(plan, moment)
-                ended = end_sessions(self.database_url, names) if names else 0
+            armed.strike()
+            witnessed: list[str] = []
+            healing.callback(lambda: witnessed.extend(armed.heal()))
+            self.on_struck(plan, moment)
+            ended = end_sessions(self.database_url, aimed.sessions) if aimed.sessions else 0
+            let_go()
+            pause_until(struck_at + timedelta(seconds=plan.hold_seconds))
         after = self._healed(plan, before)
         return FaultRecord(
             id=plan.id,
             kind=plan.kind,
+            deed=plan.deed,
             components=plan.components,
             aim=plan.aim,
             run=moment.run,
@@ -115,29 +136,23 @@ class Injector:
             before=before,
             after=after,
             in_flight=in_flight,
-            thawed=thawed,
+            witnessed=tuple(witnessed),
             sessions_ended=ended,
         )
 
-    def _healed(self, plan: FaultPlan, before: dict[str, str | None]) -> dict[str, str | None]:
+    def _healed(self, plan: FaultPlan, before: Mapping[str, str | None]) -> dict[str, str | None]:
         """Wait until the victims were replaced and serve; return who they are now."""
-        if plan.kind == KILL:
-            replaced = Retrying(
-                retry=retry_if_not_result(bool),
-                stop=stop_after_delay(self.heal_seconds),
-                wait=wait_fixed(0.05),
-            )
-            try:
-                replaced(
-                    lambda: all(
-                        self.target.identity(name) not in {None, before[name]}
-                        for name in plan.components
-                    )
-                )
-            except RetryError:
+        if plan.deed not in LASTING:
+            replaced = eventually(lambda: self._replaced(plan, before), self.heal_seconds)
+            if not replaced:
                 return self._identities(plan.components)
         self.target.wait_ready(plan.components, self.heal_seconds)
         return self._identities(plan.components)
+
+    def _replaced(self, plan: FaultPlan, before: Mapping[str, str | None]) -> bool:
+        return all(
+            self.target.identity(name) not in {None, before[name]} for name in plan.components
+        )
 
     def _missed(self, plan: FaultPlan, run: str | None) -> FaultRecord:
         """Write down a fault whose moment never came. It strikes nothing, and is void."""
@@ -146,6 +161,7 @@ class Injector:
         return FaultRecord(
             id=plan.id,
             kind=plan.kind,
+            deed=plan.deed,
             components=plan.components,
             aim=plan.aim,
             run=run,
@@ -160,21 +176,23 @@ class Injector:
     def _identities(self, components: Sequence[str]) -> dict[str, str | None]:
         return {component: self.target.identity(component) for component in components}
 
-    def _session_names(self, plan: FaultPlan) -> tuple[str, ...]:
+    def _session_names(self, plan: FaultPlan, struck: Sequence[str]) -> tuple[str, ...]:
         prefixes = [self.target.sessions(component) for component in plan.components]
         return tuple(
             name
             for prefix in prefixes
             if prefix is not None
             for name in session_names(self.database_url, prefix)
+            if not struck or name.removeprefix(prefix) in struck
         )
 
 
-def _until(moment: datetime) -> None:
-    """Return at a moment of the clock: how long a freeze lasts is what it is about."""
-    waiting = Retrying(
-        retry=retry_if_not_result(bool),
-        stop=stop_after_delay(max(0.0, (moment - datetime.now(UTC)).total_seconds()) + 5),
-        wait=wait_fixed(0.02),
-    )
-    waiting(lambda: datetime.now(UTC) >= moment)
+@dataclass(frozen=True)
+class _Aimed:
+    """A plan with all that was looked up for it."""
+
+    plan: FaultPlan
+    armed: Armed
+    before: Mapping[str, str | None]
+    #: The victims' database sessions.
+    sessions: tuple[str, ...]

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from holdfast_chaos.certificate import PASS, Certificate, summary
 from holdfast_chaos.timeline import chart, close_up
-from holdfast_chaos.world import FREEZE, Aim, FaultRecord
+from holdfast_chaos.world import Aim, Deed, FaultRecord
 
 _AIMS = {
     Aim.BEFORE_EFFECT: "right before an effect was committed",
@@ -17,6 +17,15 @@ _AIMS = {
     Aim.AFTER_EVENT: "within 200 ms of an accepted event",
     Aim.AFTER_TIMER: "within 200 ms of a timer",
     Aim.RANDOM: "at a random moment",
+}
+_DEEDS = {
+    Deed.KILL: "SIGKILL",
+    Deed.FREEZE: "SIGSTOP, then SIGCONT",
+    Deed.DELETE: "pod deleted without grace",
+    Deed.SCALE: "scaled to zero and back",
+    Deed.ROLL: "rolling update",
+    Deed.CUT: "cut off",
+    Deed.DRAIN: "node drained",
 }
 _LABELLED = 2
 
@@ -55,7 +64,7 @@ def _fault(number: int, fault: FaultRecord, certificate: Certificate) -> dict[st
     return {
         "number": number,
         "record": fault,
-        "signal": "SIGSTOP, then SIGCONT" if fault.kind == FREEZE else "SIGKILL",
+        "deed": _DEEDS[fault.deed],
         "aim": _AIMS[fault.aim],
         "close": close_up(certificate.world, fault),
         "recovery": summary(certificate.seconds(fault.id)),

@@ -33,8 +33,27 @@ class Aim(StrEnum):
     RANDOM = "random"
 
 
-KILL = "kill"
-FREEZE = "freeze"
+class Deed(StrEnum):
+    """What is done to the components that a fault strikes."""
+
+    #: SIGKILL of all their processes.
+    KILL = "kill"
+    #: SIGSTOP of all their processes, and SIGCONT after a while.
+    FREEZE = "freeze"
+    #: Their pods are deleted without grace.
+    DELETE = "delete"
+    #: Scaled to no pod, and back after a while.
+    SCALE = "scale"
+    #: Every pod replaced in a rolling update.
+    ROLL = "roll"
+    #: Nothing gets through between the first component and the others, for a while.
+    CUT = "cut"
+    #: A node is cordoned and its pods are evicted; it is opened again after a while.
+    DRAIN = "drain"
+
+
+#: Deeds that replace nobody: that they struck is seen while they last.
+LASTING = frozenset({Deed.FREEZE, Deed.CUT})
 
 #: "Within 200 ms of an accepted start, event or timer."
 CLOSE_BEHIND = timedelta(milliseconds=200)
@@ -45,6 +64,7 @@ class FaultRecord:
     """One fault as it happened. What it was meant to do does not count."""
 
     id: str
+    #: Its name in the catalogue of faults.
     kind: str
     components: tuple[str, ...]
     aim: Aim
@@ -59,8 +79,9 @@ class FaultRecord:
     before: Mapping[str, str | None]
     after: Mapping[str, str | None]
     in_flight: tuple[str, ...] = ()
-    #: For a freeze: the components that were seen stopped and, later, running again.
-    thawed: tuple[str, ...] = ()
+    deed: Deed = Deed.KILL
+    #: Of a deed that lasts: the components that were seen to be under it and, later, free of it.
+    witnessed: tuple[str, ...] = ()
     #: Database sessions of the victims that were ended, so that no blocked statement commits.
     sessions_ended: int = 0
 
@@ -85,9 +106,9 @@ class FaultRecord:
         before, after = self.before.get(component), self.after.get(component)
         if before is None:
             return f"{component} was not running when it was struck"
-        if self.kind == FREEZE:
-            stopped = component in self.thawed
-            return None if stopped else f"{component} was not seen to stop and to go on"
+        if self.deed in LASTING:
+            seen = component in self.witnessed
+            return None if seen else f"{component} was not seen to stop and to go on"
         if after is None:
             return f"{component} did not come back"
         return f"{component} is still {before}" if after == before else None

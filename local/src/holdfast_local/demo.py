@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import secrets
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, LiteralString, NoReturn, TypeVar
+from typing import Annotated, LiteralString, NoReturn
 
 import httpx
 import psycopg
@@ -23,7 +22,6 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from holdfast_chaos.aiming import EveryStep, OneStep
 from holdfast_chaos.certificate import PASS, Certificate
@@ -38,6 +36,7 @@ from holdfast_chaos.observer import Observer
 from holdfast_chaos.scheduler import scheduler_jobs
 from holdfast_chaos.targets import TargetNotReadyError
 from holdfast_chaos.targets.processes import Processes
+from holdfast_chaos.waiting import eventually, pause
 from holdfast_chaos.world import DeclaredRun, FaultRecord, World
 from holdfast_contracts.core import CANCEL, EffectKey
 from holdfast_contracts.job_status_monitor import POLLS_PER_EPOCH
@@ -50,8 +49,6 @@ from holdfast_local.folders import repository
 from holdfast_local.go_build import read_pin
 from holdfast_local.stack import Stack
 from holdfast_local.toolchain_errors import ToolchainError
-
-T = TypeVar("T")
 
 STACK = "demo"
 #: From the last kill's heal until every run has ended.
@@ -252,7 +249,7 @@ class Performance:
                 self._start(run)
             self._until(f"{plan.trip.instance} to end", lambda: self._ended(plan.trip))
             for number, act in enumerate(plan.acts):
-                _wait(act.pause_seconds)
+                pause(act.pause_seconds)
                 if number == 1:
                     self._start(plan.late_trip)
                 self._play_act(act)
@@ -265,7 +262,7 @@ class Performance:
 
     def world(self, etcd_url: str) -> World:
         """Return what all witnesses say, once the engine has put its last reminders away."""
-        _eventually(lambda: not _busy(scheduler_jobs(etcd_url)), _STEP_SECONDS)
+        eventually(lambda: not _busy(scheduler_jobs(etcd_url)), _STEP_SECONDS)
         return collect(
             database_url=self._stack.database_url,
             engine=self._engine,
@@ -321,7 +318,7 @@ class Performance:
         due = self._due(act.run.instance)
         if due is None:
             return None
-        _wait((due - datetime.now(UTC)).total_seconds())
+        pause((due - datetime.now(UTC)).total_seconds())
         return Moment(due, act.run.instance)
 
     def _due(self, instance: str) -> datetime | None:
@@ -329,7 +326,7 @@ class Performance:
             history: RunHistory | None = self._engine.history(instance)
             return history.timers[0][1] if history and history.timers else None
 
-        return _eventually(timer, _STEP_SECONDS)
+        return eventually(timer, _STEP_SECONDS)
 
     def _cancel(self, act: Act) -> None:
         """Cancel the trip that stands at the gate; return when the engine has the event."""
@@ -401,7 +398,7 @@ class Performance:
 
     def _until(self, what: str, true: Callable[[], object], seconds: float = _STEP_SECONDS) -> None:
         """Wait for something. If it does not come, say so and go on: the checker will judge."""
-        if not _eventually(true, seconds):
+        if not eventually(true, seconds):
             self._view.say(f"waited {seconds:.0f} s in vain for {what}", "bold red")
 
     def _changed(self, poll: Poll) -> None:
@@ -430,21 +427,6 @@ def _sessions(stack: Stack) -> dict[str, str]:
 def _busy(jobs: Sequence[str]) -> list[str]:
     """Return the jobs that are on their way; a timer may stay until it is due."""
     return [job for job in jobs if "||timer-" not in job]
-
-
-def _eventually(produce: Callable[[], T], seconds: float) -> T | None:
-    waiting = Retrying(
-        retry=retry_if_not_result(bool), stop=stop_after_delay(seconds), wait=wait_fixed(0.05)
-    )
-    try:
-        return waiting(produce)
-    except RetryError:
-        return None
-
-
-def _wait(seconds: float) -> None:
-    """Let time pass: the seed says how much, or a timer's due time does."""
-    threading.Event().wait(max(0.0, seconds))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from holdfast_chaos import facts
 from holdfast_chaos.invariants import ALL, check_all
 from holdfast_chaos.observations import EventSeen, Observations, Poll
-from holdfast_chaos.world import Aim, World
+from holdfast_chaos.world import Aim, Deed, World
 from tests.unit.chaos.breaking import (
     Break,
     answer,
@@ -550,7 +550,7 @@ VOID: dict[str, Break] = {
     "too long after the event": fault(aim=Aim.AFTER_EVENT, moment_at=late),
     "too long after the timer": fault(aim=Aim.AFTER_TIMER, moment_at=late),
     "before the moment": fault(aim=Aim.AFTER_TIMER, moment_at=world().faults[0].struck_at + HOUR),
-    "freeze that froze nothing": fault(kind="freeze"),
+    "freeze that froze nothing": fault(deed=Deed.FREEZE),
 }
 
 CASES = [
@@ -585,5 +585,5 @@ def test_every_invariant_has_its_breaks() -> None:
 
 
 def test_a_freeze_that_stopped_and_went_on_is_not_void() -> None:
-    frozen = fault(kind="freeze", thawed=("activity-worker",), after=world().faults[0].before)
+    frozen = fault(deed=Deed.FREEZE, witnessed=("activity-worker",), after=world().faults[0].before)
     assert red(frozen(world())) == set()

@@ -6,13 +6,16 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import httpx
 import psutil
-from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
-from holdfast_chaos.targets import TargetNotReadyError
+from holdfast_chaos.targets import Armed, TargetNotReadyError
+from holdfast_chaos.waiting import last_problem
+from holdfast_chaos.world import Deed
 
 _PATIENCE_SECONDS = 5.0
 
@@ -59,18 +62,22 @@ class Processes:
         """Return the prefix of the component's database session names; none: it has none."""
         return self._sessions.get(component)
 
-    def kill(self, components: Sequence[str]) -> None:
-        """End components with all their processes, one right after the other."""
-        for component in components:
-            self._stack.signal_group(component, signal.SIGKILL)
+    def deeds(self) -> frozenset[Deed]:
+        """Return what can be done to them here."""
+        return frozenset({Deed.KILL, Deed.FREEZE})
 
-    def freeze(self, components: Sequence[str]) -> None:
-        """Stop components where they stand and see that every process of them is stopped."""
-        self._signal(components, signal.SIGSTOP, stopped=True)
-
-    def thaw(self, components: Sequence[str]) -> None:
-        """Let components go on and see that no process of them is stopped any more."""
-        self._signal(components, signal.SIGCONT, stopped=False)
+    def arm(
+        self,
+        deed: Deed,
+        components: Sequence[str],
+        *,
+        one: bool = False,
+        prefer: Sequence[str] = (),
+    ) -> Armed:
+        """Prepare a deed; of each component there is one, so ``one`` and all are the same."""
+        del one, prefer
+        make = _Freeze if deed is Deed.FREEZE else _Kill
+        return make(self._stack, tuple(components))
 
     def wait_ready(self, components: Sequence[str], seconds: float) -> None:
         """Return when every component has a process and its probe answers."""
@@ -78,7 +85,7 @@ class Processes:
         with httpx.Client(timeout=2.0) as client:
             for component in components:
                 left = max(0.1, deadline - time.monotonic())
-                last = _wait(lambda name=component: self._unready(name, client), left)
+                last = last_problem(partial(self._unready, component, client), left)
                 if last is not None:
                     raise TargetNotReadyError(f"{component} after {seconds:.0f} s: {last}")
 
@@ -94,10 +101,42 @@ class Processes:
             return f"{url}: {error!r}"
         return None if answer.is_success else f"{url}: {answer.status_code} {answer.text[:200]}"
 
-    def _signal(self, components: Sequence[str], number: signal.Signals, *, stopped: bool) -> None:
-        for component in components:
-            reached = self._stack.signal_group(component, number)
-            last = _wait(lambda pids=reached: _not_yet(pids, stopped=stopped), _PATIENCE_SECONDS)
+
+@dataclass(frozen=True)
+class _Kill:
+    stack: Supervised
+    components: tuple[str, ...]
+    struck: tuple[str, ...] = ()
+
+    def strike(self) -> None:
+        """End components with all their processes, one right after the other."""
+        for component in self.components:
+            self.stack.signal_group(component, signal.SIGKILL)
+
+    def heal(self) -> tuple[str, ...]:
+        """Leave it to the supervisor, which starts them again."""
+        return ()
+
+
+@dataclass(frozen=True)
+class _Freeze:
+    stack: Supervised
+    components: tuple[str, ...]
+    struck: tuple[str, ...] = ()
+
+    def strike(self) -> None:
+        """Stop components where they stand and see that every process of them is stopped."""
+        self._signal(signal.SIGSTOP, stopped=True)
+
+    def heal(self) -> tuple[str, ...]:
+        """Let components go on and see that no process of them is stopped any more."""
+        self._signal(signal.SIGCONT, stopped=False)
+        return self.components
+
+    def _signal(self, number: signal.Signals, *, stopped: bool) -> None:
+        for component in self.components:
+            reached = self.stack.signal_group(component, number)
+            last = last_problem(partial(_not_yet, reached, stopped=stopped), _PATIENCE_SECONDS)
             if not reached or last is not None:
                 raise TargetNotReadyError(f"{component} after {number.name}: {last or 'not there'}")
 
@@ -109,19 +148,4 @@ def _not_yet(pids: Sequence[int], *, stopped: bool) -> str | None:
             status = psutil.Process(pid).status()
             if (status == psutil.STATUS_STOPPED) != stopped:
                 return f"process {pid} is {status}"
-    return None
-
-
-def _wait(unready: object, seconds: float) -> str | None:
-    """Poll until nothing is wrong any more; return the last thing that was."""
-    assert callable(unready)  # noqa: S101 - narrows the type
-    waiting = Retrying(
-        retry=retry_if_not_result(lambda problem: problem is None),
-        stop=stop_after_delay(seconds),
-        wait=wait_fixed(0.05),
-    )
-    try:
-        waiting(unready)
-    except RetryError as error:
-        return str(error.last_attempt.result())
     return None
