@@ -57,7 +57,11 @@ class Database:
         return f"postgresql+psycopg://{user}@{host}:{self.port}/{quote(self.name)}?{query}"
 
     def connection_string(self, role: str) -> str:
-        """Return the same for a sidecar, in the form of keywords."""
+        """Return the same for a sidecar, in the form of keywords.
+
+        Raises ``ValueError`` for a blank in a value: Dapr takes the string apart there, quoted or
+        not. The message shows no value.
+        """
         keywords = {
             "host": self.host,
             "port": str(self.port),
@@ -67,6 +71,13 @@ class Database:
             "connect_timeout": "5",
             **self._tls(),
         }
+        for name, value in keywords.items():
+            if any(map(str.isspace, value)):
+                of = f" of holdfast_{role}" if name == "password" else ""
+                raise ValueError(
+                    f"The {name}{of} has a blank in it, where Dapr's sidecars take their"
+                    " connection string apart: give it another one."
+                )
         return " ".join(f"{name}={_quoted(value)}" for name, value in keywords.items())
 
     def _tls(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ from holdfast_cli import manifests
 from tests.unit.cli.conftest import Cli
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-NASTY = {role: f"p'w \\ {role}@:/%?" for role in ("owner", "worker", "status", "dapr")}
+NASTY = {role: f"p'w\\{role}@:/%?" for role in ("owner", "worker", "status", "dapr")}
 
 
 def printed(cli: Cli, *arguments: str, stdin: str = "") -> dict[str, dict[str, str]]:
@@ -216,6 +216,27 @@ def test_file_that_is_no_certificate_is_refused(nowhere: Cli) -> None:
 
     assert done.code == 7
     assert "holds no certificate" in done.err
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n"])
+def test_password_that_a_sidecar_would_take_apart_is_refused_and_not_shown(
+    nowhere: Cli, blank: str
+) -> None:
+    given = json.dumps({**NASTY, "dapr": f"two{blank}words"})
+
+    done = nowhere("secrets", "--passwords", "-", stdin=given)
+
+    assert (done.code, done.out) == (7, "")
+    assert "The password of holdfast_dapr has a blank in it" in " ".join(done.err.split())
+    assert "words" not in done.err
+    assert not Path("holdfast-tokens.json").exists()
+
+
+def test_database_whose_name_a_sidecar_would_take_apart_is_refused(nowhere: Cli) -> None:
+    done = nowhere("secrets", "--database-name", "hold fast")
+
+    assert done.code == 7
+    assert "The database has a blank in it" in " ".join(done.err.split())
 
 
 def test_ipv6_address_is_a_host(nowhere: Cli) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -98,7 +98,7 @@ def secrets(
     if not tokens_only:
         database = Database(database_host, database_port, database_name, mode, own)
         documents += manifests.sidecar_secrets(namespace)
-        documents += manifests.database_secrets(namespace, database)
+        documents += _database_secrets(namespace, database)
         if certificate is not None:
             documents.append(manifests.authority_secret(namespace, certificate))
         if known is None and passwords_file is None:
@@ -112,6 +112,14 @@ def secrets(
     if sys.stdout.isatty():
         note("these are secrets; next time: holdfast secrets | kubectl apply -f -")
     note(f"the API's tokens are in {tokens_file}")
+
+
+def _database_secrets(namespace: str, database: Database) -> list[dict[str, Any]]:
+    try:
+        return manifests.database_secrets(namespace, database)
+    except ValueError as error:
+        title = "No sidecar could connect to the database"
+        raise CliError(ExitCode.INVALID, title, str(error)) from None
 
 
 def _mode(given: TlsMode | None, ca_file: str | None, host: str) -> TlsMode:
