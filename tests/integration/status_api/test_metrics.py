@@ -145,6 +145,33 @@ def test_the_oldest_waiting_run_is_told_by_what_it_waits_for(
     )
 
 
+def test_a_run_is_overdue_when_the_engine_was_asked_after_its_timer_and_it_had_not_moved(
+    quiet_database: Database, emptied: Engine
+) -> None:
+    with emptied.begin() as connection:
+        for workflow, state, wakes, observed in (
+            ("lost", "RUNNING", "-300 s", "-10 s"),
+            ("not asked since", "RUNNING", "-300 s", "-310 s"),
+            ("held", "SUSPENDED", "-300 s", "-10 s"),
+            ("in time", "RUNNING", "300 s", "-10 s"),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO status.runs (instance_id, workflow, state, accepted_at,"
+                    " updated_at, wakes_at, observed_at) VALUES (:workflow, :workflow, :state,"
+                    " now() - interval '600 s', now() - interval '600 s',"
+                    " now() + CAST(:wakes AS interval), now() + CAST(:observed AS interval))"
+                ),
+                {"workflow": workflow, "state": state, "wakes": wakes, "observed": observed},
+            )
+    found = survey(quiet_database)
+    name = "holdfast_overdue_timer_seconds"
+    assert 300 <= found[key(name, workflow="lost", waits_for="timer")] < 310
+    assert found[key(name, workflow="not asked since", waits_for="timer")] == 0
+    assert found[key(name, workflow="held", waits_for="resume")] == 0
+    assert found[key(name, workflow="in time", waits_for="timer")] == 0
+
+
 def test_recovery_is_the_time_from_the_last_interruption_to_the_commit(
     quiet_database: Database, emptied: Engine
 ) -> None:

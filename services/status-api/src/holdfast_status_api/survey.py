@@ -29,19 +29,23 @@ _RUNS = text("""
 """)
 _WAITING = text("""
     WITH open AS (
-        SELECT run.workflow, run.state, run.updated_at, run.wakes_at,
+        SELECT run.workflow, run.updated_at,
                greatest(run.accepted_at, request.start_at) AS since,
+               -- The engine was asked when the timer was past, and the run had not moved.
+               CASE WHEN run.state = 'RUNNING' AND run.observed_at > run.wakes_at
+                    THEN run.wakes_at END AS overdue_since,
                CASE WHEN run.state = 'PENDING' THEN 'start'
                     WHEN run.state = 'SUSPENDED' THEN 'resume'
                     WHEN run.custom_status #>> '{}' LIKE 'waiting for %' THEN 'event'
-                    WHEN run.wakes_at > clock_timestamp() THEN 'timer'
+                    WHEN run.wakes_at IS NOT NULL THEN 'timer'
                     ELSE 'step' END AS waits_for
         FROM status.runs run LEFT JOIN status.requests request USING (instance_id)
         WHERE NOT run.terminal
     )
     SELECT workflow, waits_for,
            greatest(0, max(extract(epoch FROM clock_timestamp() - since))) AS oldest,
-           greatest(0, max(extract(epoch FROM clock_timestamp() - updated_at))) AS quiet
+           greatest(0, max(extract(epoch FROM clock_timestamp() - updated_at))) AS quiet,
+           max(extract(epoch FROM clock_timestamp() - overdue_since)) AS overdue
     FROM open WHERE since <= clock_timestamp() GROUP BY workflow, waits_for
 """)
 _OUTBOXES = text("""
@@ -153,10 +157,16 @@ def _waiting(connection: Connection) -> list[Metric]:
         "How long nothing has happened in the run that is longest without a change.",
         labels=labels,
     )
+    overdue = GaugeMetricFamily(
+        "holdfast_overdue_timer_seconds",
+        "How long the timer that was due first is past, of runs that it has not woken.",
+        labels=labels,
+    )
     for row in connection.execute(_WAITING):
         oldest.add_metric([row.workflow, row.waits_for], float(row.oldest))
         quiet.add_metric([row.workflow, row.waits_for], float(row.quiet))
-    return [oldest, quiet]
+        overdue.add_metric([row.workflow, row.waits_for], float(row.overdue or 0))
+    return [oldest, quiet, overdue]
 
 
 def _outboxes(connection: Connection) -> list[Metric]:
