@@ -1,5 +1,7 @@
--- Roles, database and schemas of Holdfast. Run it with psql as a superuser; it can run again at
--- any time, and then sets the passwords anew. Tables and their grants are the services' migrations.
+-- Roles, database and schemas of Holdfast. Run it with psql as a superuser, or as a role that may
+-- CREATEDB and CREATEROLE, as managed servers give it; that one must be the same each time. It can
+-- run again at any time, and then sets the passwords anew. Tables and their grants are the services'
+-- migrations.
 --
 -- Passwords come from the environment, so that no process list shows them:
 --   HOLDFAST_OWNER_PASSWORD, HOLDFAST_WORKER_PASSWORD, HOLDFAST_STATUS_PASSWORD,
@@ -41,6 +43,11 @@ GRANT CONNECT ON DATABASE holdfast
 \connect holdfast
 SET client_min_messages TO warning;
 
+-- Who is no superuser must be a member of a role to make it the owner of something; not for long.
+SELECT 'GRANT holdfast_owner, holdfast_dapr TO CURRENT_USER'
+WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+\gexec
+
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS work AUTHORIZATION holdfast_owner;
 CREATE SCHEMA IF NOT EXISTS ledger AUTHORIZATION holdfast_owner;
@@ -50,3 +57,7 @@ CREATE SCHEMA IF NOT EXISTS dapr AUTHORIZATION holdfast_dapr;
 GRANT USAGE ON SCHEMA work TO holdfast_worker, holdfast_status;
 GRANT USAGE ON SCHEMA ledger TO holdfast_worker, holdfast_status;
 GRANT USAGE ON SCHEMA status TO holdfast_worker, holdfast_status;
+
+SELECT 'REVOKE holdfast_owner, holdfast_dapr FROM CURRENT_USER'
+WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+\gexec

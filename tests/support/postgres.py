@@ -23,7 +23,7 @@ _START_SECONDS = 30.0
 
 @dataclass
 class Database:
-    """A server with the project's roles and schemas, and nothing in them yet."""
+    """A server of a test's own."""
 
     cluster: postgres.Cluster
     secrets: Secrets
@@ -71,9 +71,20 @@ class Database:
         return psycopg.connect(conninfo, autocommit=True)
 
 
+ROLES_SQL = repository() / "components" / "postgresql" / "roles.sql"
+
+
 @contextmanager
 def running_database(folder: Path) -> Iterator[Database]:
-    """Run a server on a free port until the block ends."""
+    """Run a server with the project's roles and schemas until the block ends."""
+    with running_server(folder) as database:
+        postgres.create_roles(database.cluster, ROLES_SQL, database.secrets)
+        yield database
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[Database]:
+    """Run a server that knows nothing of the project, on a free port, until the block ends."""
     secrets = Secrets(**{field.name: token_hex(16) for field in fields(Secrets)})
     stack = StackFolder(folder, "database")
     stack.create()
@@ -81,8 +92,6 @@ def running_database(folder: Path) -> Iterator[Database]:
     database = Database(cluster, secrets, stack.log("postgres"))
     try:
         database.start()
-        script = repository() / "components" / "postgresql" / "roles.sql"
-        postgres.create_roles(cluster, script, secrets)
         yield database
     finally:
         database.stop()
