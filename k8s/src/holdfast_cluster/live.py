@@ -14,7 +14,7 @@ from holdfast_cluster.engine import find_engine
 from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.folders import ClusterFolder
 from holdfast_cluster.kube import Kube
-from holdfast_cluster.nodes import Condition, Nodes
+from holdfast_cluster.nodes import Condition, Nodes, read_made
 from holdfast_cluster.release import Release
 from holdfast_cluster.services import fill_wheelhouse
 from holdfast_local.build_view import BuildView
@@ -39,7 +39,11 @@ def skaffold(wishes: Wishes, arguments: Sequence[str], view: BuildView) -> int:
         raise ClusterError(checks.check_cluster(condition, wishes.name).text)
     base = base_image(wishes, engine, view)
     fill_wheelhouse(root)
-    Release(root, folder, tools["helm"], kube).ensure_secrets()
+    release = Release(root, folder, tools["helm"], kube)
+    release.ensure_secrets()
+    # The replay check asks this context; without one it would take the cluster for an empty one.
+    made = read_made(folder.made)
+    release.add_context(f"kind-{wishes.name}", made.port if made else wishes.port)
     environment = os.environ | engine.environment
     environment |= {"KUBECONFIG": str(folder.kubeconfig), "BASE": base}
     environment |= {"HOLDFAST_CONTEXT": f"kind-{wishes.name}"}
