@@ -150,10 +150,10 @@ def check_cluster(condition: Condition, name: str) -> Finding:
             )
 
 
-def check_dapr(version: str | None, wanted: str, *, ours: bool = True) -> Finding:
+def check_dapr(version: str | None, wanted: str) -> Finding:
     """Tell whether the cluster's Dapr is there and new enough."""
     subject = "Dapr"
-    command = "`make cluster` installs it" if ours else "docs/kubernetes.md says how to install it"
+    command = "`make cluster` installs it"
     if version is None:
         return _fatal(subject, f"The cluster has no Dapr: {command}.")
     parsed = parse_version(version)
@@ -169,20 +169,16 @@ def check_dapr(version: str | None, wanted: str, *, ours: bool = True) -> Findin
     return _fine(subject, f"Dapr {version}.")
 
 
-def check_crds(missing: Iterable[str], *, ours: bool = True) -> Finding:
+def check_crds(missing: Iterable[str]) -> Finding:
     """Tell whether the cluster has the definitions of Dapr's resources that Holdfast uses."""
     subject = "Dapr's CRDs"
     absent = ", ".join(missing)
     if not absent:
         return _fine(subject, "All of Dapr's resource definitions are there.")
-    command = (
-        "`make cluster` brings them up to date"
-        if ours
-        else "apply the chart's crds folder with `kubectl apply --server-side`"
-    )
     return _fatal(
         subject,
-        f"The cluster's CRDs are of an older Dapr ({absent}): Helm never changes them; {command}.",
+        f"The cluster's CRDs are of an older Dapr ({absent}): Helm never changes them; `make "
+        f"cluster` brings them up to date.",
     )
 
 
