@@ -40,7 +40,7 @@ class Held:
     at: datetime
     run: str
     keys: tuple[str, ...]
-    #: The pods that stand there.
+    #: The processes that stand there, as the ledger calls them: ``<pod>/<pid>``.
     pods: tuple[str, ...] = ()
 
 
@@ -194,10 +194,10 @@ class OneStep:
         )
 
     def _blocked_by(self, holder: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
-        """Return the pods whose sessions wait for the holder's."""
+        """Return the processes whose sessions wait for the holder's."""
         assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
         rows = self._watcher.execute(_BLOCKED_BY, {"pid": holder.info.backend_pid}).fetchall()
-        return [str(name).rpartition("/")[2] for (name,) in rows]
+        return [str(name).partition("/")[2] for (name,) in rows]
 
 
 _LOCK: dict[Aim, LiteralString] = {

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from statistics import quantiles
 from typing import Any
 
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
+from holdfast_chaos.coverage import KindCovered, covered
 from holdfast_chaos.invariants import InvariantResult, check_all
 from holdfast_chaos.invariants.i2_effects import difference
 from holdfast_chaos.invariants.i10_recovery import Recovery, recoveries
+from holdfast_chaos.statistics import summary
 from holdfast_chaos.world import DeclaredRun, FaultRecord, World
 
 SCHEMA = "holdfast.resume-certificate"
@@ -62,6 +63,13 @@ class Certificate:
         )
 
     @cached_property
+    def kinds(self) -> dict[str, KindCovered]:
+        """What was covered, by kind of fault."""
+        return covered(
+            self.world, {fault.id: self.seconds(fault.id) for fault in self.world.faults}
+        )
+
+    @cached_property
     def attempts(self) -> Mapping[str, int]:
         """How many attempts there were, repeats of a key, and ones without an outcome."""
         attempts = self.world.ledger.attempts
@@ -93,6 +101,7 @@ class Certificate:
             "finished_at": _text(self.finished_at),
             "about": dict(self.about),
             "faults": [self._fault(fault) for fault in self.world.faults],
+            "kinds": {name: kind.as_json() for name, kind in self.kinds.items()},
             "runs": [self._run(run) for run in self.world.runs],
             "invariants": [
                 {
@@ -187,20 +196,6 @@ def shown_state(world: World, instance: str) -> str | None:
         return polls[-1].state
     history = world.histories.get(instance)
     return history.status if history else None
-
-
-def summary(seconds: Sequence[float]) -> dict[str, float | int | None]:
-    """Return count, median, 99th percentile and largest of a series."""
-    if not seconds:
-        return {"count": 0, "p50": None, "p99": None, "max": None}
-    ordered = sorted(seconds)
-    cuts = quantiles(ordered, n=100, method="inclusive") if len(ordered) > 1 else ordered * 99
-    return {
-        "count": len(ordered),
-        "p50": round(cuts[49], 3),
-        "p99": round(cuts[98], 3),
-        "max": round(ordered[-1], 3),
-    }
 
 
 def by_workflow(runs: Sequence[DeclaredRun]) -> Mapping[str, list[DeclaredRun]]:

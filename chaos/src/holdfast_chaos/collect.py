@@ -20,13 +20,18 @@ def collect(  # noqa: PLR0913 - the parts of a world
     sample: Sequence[tuple[str, str]] = (),
     jobs: Sequence[str] | None = None,
     bounds: Bounds | None = None,
+    scope: str = "",
 ) -> World:
-    """Return the world as it is now. It should be quiet: reading takes several moments."""
-    listed = engine.instances()
+    """Return the world as it is now. It should be quiet: reading takes several moments.
+
+    With a ``scope``, only what concerns instances whose names begin with it: others may have runs
+    of their own on the same Holdfast.
+    """
+    listed = tuple(name for name in engine.instances() if name.startswith(scope))
     wanted = (*listed, *(run.instance for run in runs))
     return World(
         runs=tuple(runs),
-        ledger=read_ledger(database_url),
+        ledger=read_ledger(database_url, scope),
         histories=engine.histories(wanted),
         listed=listed,
         observations=observations,

@@ -183,7 +183,7 @@ class Injector:
             for prefix in prefixes
             if prefix is not None
             for name in session_names(self.database_url, prefix)
-            if not struck or name.removeprefix(prefix) in struck
+            if not struck or name.removeprefix(prefix).partition("/")[0] in struck
         )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from holdfast_chaos.certificate import PASS, Certificate, summary
+from holdfast_chaos.certificate import PASS, Certificate
+from holdfast_chaos.statistics import summary
 from holdfast_chaos.timeline import chart, close_up
 from holdfast_chaos.world import Aim, Deed, FaultRecord
 

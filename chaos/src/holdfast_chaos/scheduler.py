@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 
 import httpx
 
@@ -23,3 +24,8 @@ def scheduler_jobs(etcd_url: str) -> tuple[str, ...]:
     ).raise_for_status()
     rows = answer.json().get("kvs", [])
     return tuple(b64decode(row["key"]).decode().removeprefix(_PREFIX.decode()) for row in rows)
+
+
+def busy(jobs: Iterable[str]) -> list[str]:
+    """Return the jobs that are on their way; a timer may stay until it is due."""
+    return [job for job in jobs if "||timer-" not in job]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,22 +33,22 @@ from holdfast_chaos.histories import RunHistory
 from holdfast_chaos.injection import GATED, FaultPlan, Injector, Moment
 from holdfast_chaos.observations import EventSeen, Notebook, Poll
 from holdfast_chaos.observer import Observer
-from holdfast_chaos.scheduler import scheduler_jobs
+from holdfast_chaos.scheduler import busy, scheduler_jobs
 from holdfast_chaos.targets import TargetNotReadyError
-from holdfast_chaos.targets.processes import Processes
 from holdfast_chaos.waiting import eventually, pause
 from holdfast_chaos.world import DeclaredRun, FaultRecord, World
 from holdfast_contracts.core import CANCEL, EffectKey
 from holdfast_contracts.job_status_monitor import POLLS_PER_EPOCH
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_local.demo_job import DigestJob, serving
-from holdfast_local.demo_plan import VICTIMS, Act, Plan, Scene, make_plan, read_legs
+from holdfast_local.demo_plan import Act, Plan, Scene, make_plan, read_legs
 from holdfast_local.demo_view import View
 from holdfast_local.errors import StackError
 from holdfast_local.folders import repository
 from holdfast_local.go_build import read_pin
 from holdfast_local.stack import Stack
 from holdfast_local.toolchain_errors import ToolchainError
+from holdfast_local.witnesses import engine_of, etcd_url, target_of
 
 STACK = "demo"
 #: From the last kill's heal until every run has ended.
@@ -146,22 +146,12 @@ class Demo:
             api = open_things.enter_context(
                 httpx.Client(base_url=self._stack.api_url, auth=self._stack.auth(), timeout=10)
             )
-            engine = EngineReader(open_things.enter_context(self._management()))
+            engine = open_things.enter_context(engine_of(self._stack))
             performance = Performance(self._stack, self._view, plan, api, engine)
             with self._view.live(self._stack.database_url):
                 performance.play(job)
             self._console.print("[green]✓[/] all is quiet; reading ledger, histories, notes")
-            return performance.world(self._etcd_url())
-
-    def _management(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self._stack.orchestrator_url,
-            headers={"dapr-api-token": self._stack.identity.secrets.app_token},
-            timeout=5,
-        )
-
-    def _etcd_url(self) -> str:
-        return f"http://127.0.0.1:{self._stack.ports['scheduler-etcd-client']}"
+            return performance.world(etcd_url(self._stack))
 
     def _about(self) -> dict[str, str]:
         with connect(self._stack.database_url) as connection:
@@ -232,7 +222,7 @@ class Performance:
         self._observer = Observer(self._client, on_change=self._changed)
         self._faults: list[FaultRecord] = []
         self._approval_sent = False
-        self._target = Processes(stack, _probes(stack), _sessions(stack))
+        self._target = target_of(stack)
         self._injector = Injector(
             self._target, stack.database_url, self._observer.in_flight, self._struck
         )
@@ -262,7 +252,7 @@ class Performance:
 
     def world(self, etcd_url: str) -> World:
         """Return what all witnesses say, once the engine has put its last reminders away."""
-        eventually(lambda: not _busy(scheduler_jobs(etcd_url)), _STEP_SECONDS)
+        eventually(lambda: not busy(scheduler_jobs(etcd_url)), _STEP_SECONDS)
         return collect(
             database_url=self._stack.database_url,
             engine=self._engine,
@@ -403,30 +393,6 @@ class Performance:
 
     def _changed(self, poll: Poll) -> None:
         self._view.state(poll.instance, poll.state or "?")
-
-
-def _probes(stack: Stack) -> dict[str, str | None]:
-    """Say for each component that can be struck what answers when it serves."""
-    ports = stack.ports
-    return {
-        "orchestrator": f"{stack.orchestrator_url}/readyz",
-        "activity-worker": f"{stack.worker_url}/readyz",
-        **{
-            name: f"http://127.0.0.1:{ports[f'{name}-http']}/v1.0/healthz"
-            for name in VICTIMS
-            if name.endswith("-sidecar")
-        },
-    }
-
-
-def _sessions(stack: Stack) -> dict[str, str]:
-    """Say how the database sessions of each component are called."""
-    return {"activity-worker": f"{stack.app_ids['activity-worker']}/"}
-
-
-def _busy(jobs: Sequence[str]) -> list[str]:
-    """Return the jobs that are on their way; a timer may stay until it is due."""
-    return [job for job in jobs if "||timer-" not in job]
 
 
 @contextmanager

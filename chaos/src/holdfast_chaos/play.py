@@ -1,0 +1,236 @@
+"""Play a schedule: start each wave's runs, strike, heal, and at the end gather the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import LiteralString
+
+import psycopg
+
+from holdfast_chaos.aiming import EveryStep
+from holdfast_chaos.client import Client
+from holdfast_chaos.collect import collect
+from holdfast_chaos.database import connect
+from holdfast_chaos.histories import RunHistory
+from holdfast_chaos.injection import GATED, FaultPlan, Injector, Moment
+from holdfast_chaos.observations import EventSeen, Notebook
+from holdfast_chaos.observer import Observer
+from holdfast_chaos.schedule import Part, PlannedRun, Schedule, Wave
+from holdfast_chaos.scheduler import busy
+from holdfast_chaos.site import Site
+from holdfast_chaos.waiting import eventually, pause
+from holdfast_chaos.world import Aim, DeclaredRun, FaultRecord, World
+from holdfast_contracts.core import CANCEL
+from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
+from holdfast_contracts.request_escalation import HUMAN_APPROVAL
+
+#: How long the harness waits for one run to do one thing.
+STEP_SECONDS = 30.0
+#: Who stands at the gate by then is under way, and the others have not far to go.
+_GATHER_SECONDS = 6.0
+#: How long the observer leaves the API in peace between two looks at all runs.
+_LOOK_SECONDS = 0.2
+
+_SINCE: LiteralString = (
+    "SELECT count(*) FROM work.effects WHERE instance = %s AND committed_at > %s"
+)
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how it goes."""
+
+    say: Callable[[str], None] = field(default=lambda _text: None)
+    wave: Callable[[int, int], None] = field(default=lambda _number, _of: None)
+
+
+class Play:
+    """One schedule on one site."""
+
+    def __init__(self, schedule: Schedule, site: Site, tag: str, watcher: Watcher) -> None:
+        """Take the schedule; ``tag`` begins the names of its runs, and no others on the site."""
+        self._schedule = schedule
+        self._site = site
+        self._tag = tag
+        self._watcher = watcher
+        self._notebook = Notebook()
+        self._client = Client(site.api, self._notebook)
+        self._observer = Observer(self._client, pause_seconds=_LOOK_SECONDS)
+        self._runs: dict[str, DeclaredRun] = {}
+        self._faults: list[FaultRecord] = []
+        self._injector = Injector(
+            site.target,
+            site.database_url,
+            self._observer.in_flight,
+            self._struck,
+            heal_seconds=site.heal_seconds,
+        )
+        self._aside = ThreadPoolExecutor(4, thread_name_prefix="client")
+        self._late: list[Future[EventSeen]] = []
+
+    def play(self) -> World:
+        """Return what all witnesses say when every run has ended, or should have."""
+        waves = self._schedule.waves
+        self._observer.start()
+        try:
+            for number, wave in enumerate(waves, 1):
+                self._watcher.wave(number, len(waves))
+                self._play_wave(wave)
+            quiet = self._site.bounds.terminal_seconds
+            self._until("every run to end", lambda: not self._observer.in_flight(), quiet)
+        finally:
+            self._observer.stop()
+            self._aside.shutdown()
+        eventually(lambda: not busy(self._jobs()), STEP_SECONDS, every=0.5)
+        return collect(
+            database_url=self._site.database_url,
+            engine=self._site.engine,
+            runs=tuple(self._runs.values()),
+            observations=self._notebook.observations(),
+            faults=self._faults,
+            sample=self._site.sample,
+            jobs=self._jobs(),
+            bounds=self._site.bounds,
+            scope=f"{self._tag}-",
+        )
+
+    def _play_wave(self, wave: Wave) -> None:
+        fault = wave.fault
+        if fault is None:
+            for run in wave.runs:
+                self._start(run)
+        else:
+            self._watcher.say(
+                f"{fault.id}: {fault.kind} of {', '.join(fault.components)}, {fault.aim.value}"
+            )
+            record = self._strike(fault, wave)
+            self._faults.append(record)
+            self._tell(record)
+        for run in wave.runs:
+            self._afterwards(run)
+        if fault is not None:
+            self._await_resumption(self._faults[-1])
+        for future in self._late:
+            future.result()
+        self._late.clear()
+
+    def _strike(self, fault: FaultPlan, wave: Wave) -> FaultRecord:
+        """Start the wave's runs so that they stand before their next effect, then strike."""
+        aim = fault.aim if fault.aim in GATED else Aim.BEFORE_EFFECT
+        aimed = next(run for run in wave.runs if run.name == wave.aimed)
+        with EveryStep(self._site.database_url, aim, self._name(aimed)) as gate:
+            for run in wave.runs:
+                if run is not aimed or fault.aim is not Aim.AFTER_START:
+                    self._start(run)
+            if fault.aim in GATED:
+                return self._injector.strike_at_gate(fault, gate)
+            core = [self._name(run) for run in wave.runs if run is not aimed][:3]
+            eventually(lambda: all(gate.stands(run) for run in core), _GATHER_SECONDS)
+            if fault.aim is Aim.RANDOM:
+                gate.open()
+                pause(wave.delay_seconds)
+                return self._injector.strike_now(fault)
+            moments = {
+                Aim.AFTER_START: self._accepted_start,
+                Aim.AFTER_EVENT: self._accepted_approval,
+                Aim.AFTER_TIMER: self._due_timer,
+            }
+            return self._injector.strike_behind(fault, lambda: moments[fault.aim](aimed), gate.open)
+
+    def _accepted_start(self, run: PlannedRun) -> Moment:
+        return Moment(self._start(run), self._name(run))
+
+    def _accepted_approval(self, run: PlannedRun) -> Moment | None:
+        seen = self._approve(run)
+        return Moment(seen.answered_at, self._name(run)) if seen.accepted else None
+
+    def _due_timer(self, run: PlannedRun) -> Moment | None:
+        """Wait until the order's window closes: to the moment, as the engine's own timer has it."""
+        name = self._name(run)
+
+        def timer() -> datetime | None:
+            history: RunHistory | None = self._site.engine.history(name)
+            return history.timers[0][1] if history and history.timers else None
+
+        due = eventually(timer, STEP_SECONDS)
+        if due is None:
+            return None
+        pause((due - datetime.now(UTC)).total_seconds())
+        return Moment(due, name)
+
+    def _start(self, run: PlannedRun) -> datetime:
+        name = self._name(run)
+        payload = run.input
+        if run.workflow == JOB_STATUS_MONITOR.name:
+            payload = {**payload, "job_id": self._site.jobs.begin(name)}
+        self._runs[name] = DeclaredRun(name, run.workflow, payload)
+        seen = self._client.start(run.workflow, payload, name)
+        self._observer.add(name)
+        if run.part is Part.APPROVE:
+            self._approve(run)
+        return seen.answered_at
+
+    def _approve(self, run: PlannedRun) -> EventSeen:
+        data = {"approved": True, "by": "the harness", "comment": "go ahead"}
+        return self._client.send(self._name(run), HUMAN_APPROVAL.name, data)
+
+    def _struck(self, plan: FaultPlan, moment: Moment) -> None:
+        """Have the client go on as if nothing had happened, while what was struck is away."""
+        at = f" at {', '.join(moment.keys[:3])}" if moment.keys else ""
+        self._watcher.say(f"{plan.id}: struck{at}; {len(self._observer.in_flight())} under way")
+        wave = next(wave for wave in self._schedule.waves if wave.fault == plan)
+        for run in wave.runs:
+            act = {Part.APPROVE_LATE: self._approve, Part.CANCEL: self._cancel}.get(run.part)
+            if act is not None:
+                self._late.append(self._aside.submit(act, run))
+
+    def _cancel(self, run: PlannedRun) -> EventSeen:
+        # A trip that has ended meanwhile cannot be cancelled: that is an answer, too.
+        return self._client.send(self._name(run), CANCEL.name, {"reason": "changed plans"})
+
+    def _afterwards(self, run: PlannedRun) -> None:
+        match run.part:
+            case Part.FINISH_JOB:
+                self._site.jobs.finish(self._name(run))
+            case Part.DELETE_JOB:
+                self._site.jobs.delete(self._name(run))
+            case _:
+                return
+
+    def _tell(self, record: FaultRecord) -> None:
+        if record.void:
+            self._watcher.say(f"{record.id}: void: {record.void_because}")
+            return
+        seconds = ((record.healed_at or record.struck_at) - record.struck_at).total_seconds()
+        self._watcher.say(f"{record.id}: all serve again after {seconds:.1f} s")
+
+    def _await_resumption(self, record: FaultRecord) -> None:
+        """Return when the run that was aimed at has gone on, so that no two faults are one."""
+        if record.run is None:
+            return
+        run, struck = record.run, record.struck_at
+        self._until(
+            f"{run} to go on after {record.id}",
+            lambda: run not in self._observer.in_flight() or self._goes_on(run, struck),
+        )
+
+    def _goes_on(self, run: str, since: datetime) -> bool:
+        with suppress(psycopg.Error), connect(self._site.database_url, autocommit=True) as asked:
+            row = asked.execute(_SINCE, (run, since)).fetchone()
+            return bool(row and row[0])
+        return False
+
+    def _until(self, what: str, true: Callable[[], object], seconds: float = STEP_SECONDS) -> None:
+        """Wait for something. If it does not come, say so and go on: the checker will judge."""
+        if not eventually(true, seconds):
+            self._watcher.say(f"waited {seconds:.0f} s in vain for {what}")
+
+    def _jobs(self) -> tuple[str, ...]:
+        return tuple(job for job in self._site.scheduler_jobs() if f"||{self._tag}-" in job)
+
+    def _name(self, run: PlannedRun) -> str:
+        return f"{self._tag}-{run.name}"

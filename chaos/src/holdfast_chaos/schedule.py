@@ -1,0 +1,291 @@
+"""A schedule: which runs are started and which faults strike them, in waves, from one seed.
+
+It is plain data, so that it can be saved, replayed and shrunk. Nothing of the place where it is
+played is in it: names of runs get a prefix there, and monitors their jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import cycle
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from holdfast_chaos.catalogue import FaultKind
+from holdfast_chaos.injection import FaultPlan
+from holdfast_chaos.world import Aim
+from holdfast_contracts.batch_processing import BATCH_PROCESSING
+from holdfast_contracts.book_trip import BOOK_TRIP
+from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
+from holdfast_contracts.request_escalation import REQUEST_ESCALATION
+from holdfast_contracts.task_chain import TASK_CHAIN
+
+#: What every fault finds under way, unless the patterns are narrowed.
+CORE = (TASK_CHAIN.name, BATCH_PROCESSING.name, BOOK_TRIP.name)
+PATTERNS = (*CORE, REQUEST_ESCALATION.name, JOB_STATUS_MONITOR.name)
+FEWEST_RUNS = len(CORE) + 1
+_LONG_WINDOW_SECONDS = 900.0
+_SCARCE_CAR = "convertible"
+
+
+class ScheduleError(ValueError):
+    """A schedule cannot be made or read; the text says what to change."""
+
+
+class Part(StrEnum):
+    """What a client does for a run after its start."""
+
+    NONE = "none"
+    #: Approves the order before the fault strikes, or while what it struck is away.
+    APPROVE = "approve"
+    APPROVE_LATE = "approve-late"
+    #: Cancels the trip while what was struck is away.
+    CANCEL = "cancel"
+    #: Lets the job that the monitor watches complete, or deletes it, after the fault.
+    FINISH_JOB = "finish-job"
+    DELETE_JOB = "delete-job"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run to come. ``name`` gets a prefix where it is played."""
+
+    name: str
+    workflow: str
+    input: Any
+    part: Part = Part.NONE
+
+
+@dataclass(frozen=True)
+class Wave:
+    """A fault, the runs that are started for it to find, and the one that it is aimed at."""
+
+    fault: FaultPlan | None
+    runs: tuple[PlannedRun, ...]
+    #: The name of a run of the wave.
+    aimed: str
+    #: How long after the runs' start a fault at a random moment strikes.
+    delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All waves, in order."""
+
+    seed: int
+    waves: tuple[Wave, ...]
+
+    @property
+    def faults(self) -> tuple[FaultPlan, ...]:
+        """The faults to come."""
+        return tuple(wave.fault for wave in self.waves if wave.fault is not None)
+
+    @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """The runs to come."""
+        return tuple(run for wave in self.waves for run in wave.runs)
+
+    def save(self, file: Path) -> None:
+        """Write the schedule as JSON."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_FORM.dump_json(self, indent=2) + b"\n")
+
+
+_FORM: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+
+
+def load(file: Path) -> Schedule:
+    """Return a saved schedule; raise ``ScheduleError`` if it is none."""
+    try:
+        return _FORM.validate_json(file.read_bytes())
+    except OSError as error:
+        raise ScheduleError(f"{file}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ScheduleError(f"{file} is no schedule: {place}: {first['msg']}") from error
+
+
+def make_schedule(
+    seed: int,
+    kinds: Sequence[FaultKind],
+    *,
+    faults: int,
+    runs: int,
+    patterns: Sequence[str] = PATTERNS,
+) -> Schedule:
+    """Return the schedule of a seed: the same arguments give the same one.
+
+    Every kind strikes before any strikes again. Raises ``ScheduleError``.
+    """
+    unknown = [name for name in patterns if name not in PATTERNS]
+    if unknown or not patterns:
+        raise ScheduleError(f"there is no pattern {unknown}; there are {', '.join(PATTERNS)}")
+    if faults < 1 or not kinds:
+        raise ScheduleError("a schedule needs at least one fault that can be done here")
+    core = sum(name in patterns for name in CORE) or 1
+    if runs < faults * core:
+        raise ScheduleError(
+            f"{faults} faults need at least {faults * core} runs: each is to find a run of "
+            f"each pattern under way"
+        )
+    return _Scheduler(seed, kinds, tuple(patterns)).schedule(faults, runs)
+
+
+class _Scheduler:
+    def __init__(self, seed: int, kinds: Sequence[FaultKind], patterns: tuple[str, ...]) -> None:
+        self._seed = seed
+        self._random = Random(seed)
+        self._kinds = kinds
+        self._patterns = patterns
+        self._numbers: dict[str, int] = {}
+
+    def schedule(self, faults: int, runs: int) -> Schedule:
+        order = self._order(faults)
+        sizes = [runs // faults + (number < runs % faults) for number in range(faults)]
+        extras = cycle(self._extras())
+        waves = [
+            self._wave(number, kind, size, extras)
+            for number, (kind, size) in enumerate(zip(order, sizes, strict=True), 1)
+        ]
+        return Schedule(self._seed, tuple(waves))
+
+    def _order(self, faults: int) -> list[FaultKind]:
+        order: list[FaultKind] = []
+        while len(order) < faults:
+            order += self._random.sample(self._kinds, len(self._kinds))
+        return order[:faults]
+
+    def _wave(self, number: int, kind: FaultKind, size: int, extras: Any) -> Wave:
+        makers = [self._makers()[name] for name in CORE if name in self._patterns]
+        runs = [make() for make in makers]
+        aim = self._random.choice(self._aims())
+        match aim:
+            case Aim.AFTER_EVENT:
+                aimed = self._order_run("order-aimed", _LONG_WINDOW_SECONDS, Part.NONE)
+                runs.append(aimed)
+            case Aim.AFTER_TIMER:
+                aimed = self._order_run("order-timer", self._random.uniform(3, 5), Part.NONE)
+                runs.append(aimed)
+            case _:
+                aimed = self._random.choice(runs) if runs else next(extras)()
+                if aimed not in runs:
+                    runs.append(aimed)
+        while len(runs) < size:
+            runs.append(next(extras)())
+        fault = FaultPlan(
+            id=f"fault-{number}",
+            components=self._random.choice(kind.victims),
+            aim=aim,
+            kind=kind.name,
+            deed=kind.deed,
+            one=kind.one,
+            hold_seconds=kind.hold_seconds,
+        )
+        return Wave(fault, tuple(runs), aimed.name, round(self._random.uniform(0, 0.4), 3))
+
+    def _aims(self) -> list[Aim]:
+        timed = (Aim.AFTER_EVENT, Aim.AFTER_TIMER)
+        people = REQUEST_ESCALATION.name in self._patterns
+        return [aim for aim in Aim if people or aim not in timed]
+
+    def _makers(self) -> dict[str, Callable[[], PlannedRun]]:
+        draw = self._random
+        return {
+            TASK_CHAIN.name: lambda: self._run("chain", TASK_CHAIN.name, draw.randint(1, 100_000)),
+            BATCH_PROCESSING.name: lambda: self._run(
+                "batch", BATCH_PROCESSING.name, draw.choice((24, 48, 96, 160))
+            ),
+            BOOK_TRIP.name: lambda: self._trip("trip", "compact", Part.NONE),
+        }
+
+    def _extras(self) -> list[Callable[[], PlannedRun]]:
+        """Return what else is under way, turn by turn, of the patterns that are wanted."""
+        draw = self._random
+        jobs = {
+            part: lambda part=part: self._run(
+                "monitor", JOB_STATUS_MONITOR.name, {"poll_interval_seconds": 1.0}, part
+            )
+            for part in (Part.FINISH_JOB, Part.DELETE_JOB)
+        }
+        every: list[tuple[str, Callable[[], PlannedRun]]] = [
+            (
+                REQUEST_ESCALATION.name,
+                lambda: self._order_run("order-late", _LONG_WINDOW_SECONDS, Part.APPROVE_LATE),
+            ),
+            (JOB_STATUS_MONITOR.name, jobs[Part.FINISH_JOB]),
+            (BOOK_TRIP.name, lambda: self._trip("trip-cancelled", "estate", Part.CANCEL)),
+            (
+                REQUEST_ESCALATION.name,
+                lambda: self._order_run("order-timeout", draw.uniform(2, 12), Part.NONE),
+            ),
+            (BOOK_TRIP.name, lambda: self._trip("trip-scarce", _SCARCE_CAR, Part.NONE)),
+            (
+                TASK_CHAIN.name,
+                lambda: self._run("chain-negative", TASK_CHAIN.name, -draw.randint(1, 1000)),
+            ),
+            (
+                REQUEST_ESCALATION.name,
+                lambda: self._order_run("order", _LONG_WINDOW_SECONDS, Part.APPROVE),
+            ),
+            (JOB_STATUS_MONITOR.name, jobs[Part.DELETE_JOB]),
+            (
+                REQUEST_ESCALATION.name,
+                lambda: self._run(
+                    "order-small", REQUEST_ESCALATION.name, {"amount": draw.randint(1, 999)}
+                ),
+            ),
+        ]
+        wanted = [make for name, make in every if name in self._patterns]
+        return wanted or list(self._makers().values())
+
+    def _run(self, name: str, workflow: str, payload: Any, part: Part = Part.NONE) -> PlannedRun:
+        self._numbers[name] = number = self._numbers.get(name, 0) + 1
+        return PlannedRun(f"{name}-{number}", workflow, payload, part)
+
+    def _order_run(self, name: str, window_seconds: float, part: Part) -> PlannedRun:
+        order = {
+            "amount": self._random.randint(1_000, 90_000),
+            "approval_window_seconds": round(window_seconds, 1),
+        }
+        return self._run(name, REQUEST_ESCALATION.name, order, part)
+
+    def _trip(self, name: str, car: str, part: Part) -> PlannedRun:
+        trip = {
+            "traveller": f"traveller-{self._random.randint(1, 999)}",
+            "flight": self._random.choice(["AMS-JFK", "LHR-SIN", "HEL-NRT"]),
+            "hotel": self._random.choice(["Harbour Hotel", "Station Hotel"]),
+            "car": car,
+        }
+        return self._run(name, BOOK_TRIP.name, trip, part)
+
+
+def without(
+    schedule: Schedule, *, faults: Sequence[str] = (), runs: Sequence[str] = ()
+) -> Schedule:
+    """Return the schedule less some faults, by id, and some runs, by name.
+
+    A run that a fault is aimed at goes only with its fault.
+    """
+    waves = []
+    for wave in schedule.waves:
+        fault = None if wave.fault is None or wave.fault.id in faults else wave.fault
+        kept = tuple(
+            _alone(run) if fault is None and run.name == wave.aimed else run
+            for run in wave.runs
+            if run.name not in runs or (fault is not None and run.name == wave.aimed)
+        )
+        if fault is not None or kept:
+            waves.append(replace(wave, fault=fault, runs=kept))
+    return replace(schedule, waves=tuple(waves))
+
+
+def _alone(run: PlannedRun) -> PlannedRun:
+    """Return a run as it is when no fault is aimed at it: somebody else must decide the order."""
+    waits = run.workflow == REQUEST_ESCALATION.name and run.part is Part.NONE
+    return replace(run, part=Part.APPROVE) if waits else run

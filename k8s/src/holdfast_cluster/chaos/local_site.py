@@ -1,0 +1,49 @@
+"""A stack of this machine as the chaos suite enters it: the same suite, with fewer faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+
+from holdfast_chaos.jobs import serving_jobs
+from holdfast_chaos.scheduler import scheduler_jobs
+from holdfast_chaos.site import Site
+from holdfast_chaos.world import Bounds
+from holdfast_local.demo_plan import read_legs
+from holdfast_local.folders import repository
+from holdfast_local.go_build import read_pin
+from holdfast_local.stack import Stack
+from holdfast_local.witnesses import engine_of, etcd_url, target_of
+
+STACK = "chaos"
+_API_SECONDS = 10.0
+
+
+@contextmanager
+def local_site() -> Iterator[Site]:
+    """Start a stack of its own for the suite, and take it down again."""
+    stack = Stack(STACK)
+    with ExitStack() as opened:
+        stack.delete()
+        opened.callback(stack.down)
+        stack.up()
+        yield Site(
+            target=target_of(stack),
+            database_url=stack.database_url,
+            api=opened.enter_context(
+                httpx.Client(
+                    base_url=stack.api_url,
+                    auth=stack.auth(),
+                    timeout=_API_SECONDS,
+                    trust_env=False,
+                )
+            ),
+            engine=opened.enter_context(engine_of(stack)),
+            jobs=opened.enter_context(serving_jobs()),
+            scheduler_jobs=lambda: scheduler_jobs(etcd_url(stack)),
+            sample=read_legs(repository() / "samples" / "legs.csv"),
+            bounds=Bounds(),
+            about={"Dapr": read_pin(repository()).version},
+        )

@@ -1,0 +1,83 @@
+"""What a campaign came to, as tables on a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from holdfast_chaos.campaign import Performance, Sum
+from holdfast_chaos.certificate import PASS
+from holdfast_chaos.coverage import KindCovered
+from holdfast_chaos.statistics import summary
+from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
+
+_MOST_VIOLATIONS = 20
+
+
+def show_performance(played: Performance, out: Console) -> None:
+    """Print invariants, violations, kinds and totals of one performance."""
+    certificate = played.certificate
+    table = Table("", "holds when", "facts", "", box=box.SIMPLE_HEAD)
+    for result in certificate.invariants:
+        verdict = "[green]✓[/]" if result.holds else "[bold red]✗[/]"
+        facts = f"{result.facts:,}"
+        table.add_row(result.id, result.title, facts, verdict if result.applies else "-")
+    out.print(table)
+    for result in certificate.invariants:
+        for violation in result.violations[:_MOST_VIOLATIONS]:
+            out.print(f"[red]{result.id}[/] {violation}", highlight=False)
+    out.print(_kinds(certificate.kinds))
+    effects, attempts = certificate.effects, certificate.attempts
+    whole = summary(certificate.seconds())
+    out.print(
+        f"  {len(certificate.world.faults)} faults, {len(certificate.world.runs)} runs, seed "
+        f"{certificate.seed}\n"
+        f"  {effects['total']:,} effects: {effects['duplicated']} duplicated, "
+        f"{effects['missing']} missing\n"
+        f"  {attempts['total']:,} attempts: {attempts['repeated']} repeated, "
+        f"{attempts['interrupted']} interrupted\n"
+        f"  recovery p50 {whole['p50']} s, p99 {whole['p99']} s\n"
+        f"  {played.files['html']}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    passed = certificate.verdict == PASS
+    out.print("[bold green]PASS[/]" if passed else "[bold red]FAIL[/]")
+
+
+def show_campaign(total: Sum, folder: Path, out: Console) -> None:
+    """Print what all seeds together came to."""
+    data = total.as_json()
+    out.print(_kinds(total.kinds()))
+    out.print(
+        f"  {len(data['seeds'])} seeds, {data['faults']} faults ({data['void']} void), "
+        f"{data['runs']} runs\n"
+        f"  {data['effects']:,} effects: {data['duplicated']} duplicated, "
+        f"{data['missing']} missing\n"
+        f"  violations: {data['violations'] or 'none'}\n"
+        f"  {folder / 'campaign.json'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    out.print("[bold green]PASS[/]" if total.passed else "[bold red]FAIL[/]")
+
+
+def _kinds(kinds: dict[str, KindCovered]) -> Table:
+    workflows = [
+        name for name in PUBLIC_WORKFLOWS if any(k.under_way[name] for k in kinds.values())
+    ]
+    table = Table("fault", "times", *workflows, "runs hit", "p50 s", "p99 s", box=box.SIMPLE_HEAD)
+    for name, kind in kinds.items():
+        recovery = summary(kind.recoveries)
+        table.add_row(
+            name,
+            str(kind.faults),
+            *(str(kind.under_way[workflow]) for workflow in workflows),
+            str(recovery["count"]),
+            str(recovery["p50"]),
+            str(recovery["p99"]),
+        )
+    return table
