@@ -133,28 +133,28 @@ new-workflow: setup ## lay out a workflow in every folder: NAME=invoice_reminder
 replay-check: setup ## say which runs in flight the workflow code of this tree would break
 	@$(PY) -m holdfast_orchestrator replay $(ARGS)
 
-IN_CLUSTER = $(PY) -m holdfast_cluster
-WISHES = --name '$(CLUSTER)' --port '$(PORT)' --images '$(IMAGES)' --registry '$(REGISTRY)'
+IN_CLUSTER = $(PY) -m holdfast_cluster \
+  --name '$(CLUSTER)' --port '$(PORT)' --images '$(IMAGES)' --registry '$(REGISTRY)'
 
 .PHONY: cluster
 cluster: setup ## make a cluster of three nodes with Dapr and PostgreSQL, with or without a registry
-	@$(IN_CLUSTER) up $(WISHES)
+	@$(IN_CLUSTER) up
 
 .PHONY: images
 images: setup ## build the three services' images, for the cluster or for your registry
-	@$(IN_CLUSTER) images $(WISHES) $(ARGS)
+	@$(IN_CLUSTER) images $(ARGS)
 
 .PHONY: deploy
 deploy: setup ## build the services' images and bring the cluster to this clone's charts
-	@$(IN_CLUSTER) deploy $(WISHES) $(ARGS)
+	@$(IN_CLUSTER) deploy $(ARGS)
 
 .PHONY: skaffold-dev
 skaffold-dev: setup ## show each change of the services' code in the cluster within seconds
-	@$(IN_CLUSTER) skaffold $(WISHES) dev --cleanup=false $(ARGS)
+	@$(IN_CLUSTER) skaffold dev --cleanup=false $(ARGS)
 
 .PHONY: skaffold-run
 skaffold-run: setup ## deploy with Skaffold, if the runs in flight go on under this clone's code
-	@$(IN_CLUSTER) skaffold $(WISHES) run $(ARGS)
+	@$(IN_CLUSTER) skaffold run $(ARGS)
 
 .PHONY: cluster-test
 cluster-test: setup ## check the cluster that `make cluster deploy` made, from the right side and the wrong one
@@ -162,11 +162,11 @@ cluster-test: setup ## check the cluster that `make cluster deploy` made, from t
 
 .PHONY: cluster-down
 cluster-down: setup ## remove the cluster with all its data, and the engine started for it
-	@$(IN_CLUSTER) down --name '$(CLUSTER)'
+	@$(IN_CLUSTER) down
 
 .PHONY: doctor
 doctor: setup ## name each thing that a cluster lacks here, with the way out
-	@$(IN_CLUSTER) doctor $(WISHES)
+	@$(IN_CLUSTER) doctor
 
 .PHONY: clean
 clean: ## stop every local stack and cluster, then remove all state, caches and .venv of this clone

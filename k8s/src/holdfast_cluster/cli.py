@@ -15,7 +15,6 @@ from rich.console import Console
 
 from holdfast_cluster import cluster, live
 from holdfast_cluster import deploy as deployment
-from holdfast_cluster.chaos.cli import app as chaos
 from holdfast_cluster.cluster import Wishes
 from holdfast_cluster.doctor import examine
 from holdfast_cluster.engine import find_engine
@@ -27,94 +26,78 @@ from holdfast_local.folders import repository
 from holdfast_local.toolchain import ensure_tools
 from holdfast_local.toolchain_errors import ToolchainError
 
-app = typer.Typer(
-    help="Holdfast's cluster for development: three kind nodes, Dapr, PostgreSQL.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-)
-app.add_typer(chaos, name="chaos")
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
 _out = Console()
 _err = Console(stderr=True)
 
-Name = Annotated[str, typer.Option("--name", "-n", help="Which cluster.")]
-Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Status API's, on loopback.")]
-From = Annotated[
-    Images, typer.Option("--images", help="Pull images, build them all here, or find out.")
-]
-Mirror = Annotated[str, typer.Option("--registry", help="A mirror of the official registries.")]
+
+@app.callback()
+def wishes(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option("--name", "-n", help="Which cluster.")] = "holdfast",
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="The status API's, on loopback.")
+    ] = 8480,
+    images: Annotated[
+        Images, typer.Option(help="Pull images, build them all here, or find out.")
+    ] = Images.AUTO,
+    registry: Annotated[str, typer.Option(help="A mirror of the official registries.")] = "",
+) -> None:
+    """Holdfast's cluster for development: three kind nodes, Dapr, PostgreSQL."""
+    ctx.obj = Wishes(name, port, images, registry)
 
 
 @app.command()
-def up(
-    name: Name = "holdfast",
-    port: Port = 8480,
-    images: From = Images.AUTO,
-    registry: Mirror = "",
-) -> None:
+def up(ctx: typer.Context) -> None:
     """Make the cluster, or what is missing of it, and return when it is ready."""
     began = time.monotonic()
     with _failures():
-        folder = cluster.make(Wishes(name, port, images, registry), BuildView(_err))
+        folder = cluster.make(ctx.obj, BuildView(_err))
     _out.print(f"[bold green]ready[/] after {time.monotonic() - began:.0f} s")
     _out.print(f"  export KUBECONFIG={folder.kubeconfig}", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def down(
-    name: Name = "holdfast",
+    ctx: typer.Context,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every cluster of this clone.")] = False,
 ) -> None:
     """Remove the cluster with all its data, and the Docker engine that was started for it."""
-    for one in clusters_of(repository()) if every else [name]:
+    for one in clusters_of(repository()) if every else [ctx.obj.name]:
         with _failures():
             there = cluster.unmake(one, BuildView(_err))
         _out.print(f"[green]✓[/] {one} is {'removed' if there else 'not there'}")
 
 
 @app.command()
-def images(
-    name: Name = "holdfast",
-    port: Port = 8480,
-    images: From = Images.AUTO,
-    registry: Mirror = "",
-) -> None:
+def images(ctx: typer.Context) -> None:
     """Build the three services' images and print their names."""
     with _failures():
-        built = deployment.images(Wishes(name, port, images, registry), BuildView(_err))
+        built = deployment.images(ctx.obj, BuildView(_err))
     for reference in built.values():
         typer.echo(reference)
 
 
 @app.command()
-def deploy(
-    name: Name = "holdfast",
-    port: Port = 8480,
-    images: From = Images.AUTO,
-    registry: Mirror = "",
-) -> None:
+def deploy(ctx: typer.Context) -> None:
     """Bring the cluster to this clone's services, and return when they are ready."""
     began = time.monotonic()
     with _failures():
-        release = deployment.deploy(Wishes(name, port, images, registry), BuildView(_err))
+        release = deployment.deploy(ctx.obj, BuildView(_err))
     _out.print(f"[bold green]deployed[/] after {time.monotonic() - began:.0f} s")
     for line in (
-        f"holdfast --context kind-{name} workflow list    the runs of this cluster",
+        f"holdfast --context kind-{ctx.obj.name} workflow list    the runs of this cluster",
         f"{release.tokens}    the API's tokens, one for each role",
     ):
         _out.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 @app.command()
-def doctor(
-    name: Name = "holdfast",
-    port: Port = 8480,
-    images: From = Images.AUTO,
-    registry: Mirror = "",
-) -> None:
+def doctor(ctx: typer.Context) -> None:
     """Name each thing that is missing, with the way out; exit 1 if anything is."""
     with _failures():
-        findings = examine(Wishes(name, port, images, registry))
+        findings = examine(ctx.obj)
     marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "missing": "[red]✗[/]"}
     for finding in findings:
         _out.print(f"{marks[finding.level]} {finding.subject}: ", end="", highlight=False)
@@ -125,22 +108,19 @@ def doctor(
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def skaffold(
+    ctx: typer.Context,
     arguments: Annotated[list[str], typer.Argument(help="Skaffold's command and its options.")],
-    name: Name = "holdfast",
-    port: Port = 8480,
-    images: From = Images.AUTO,
-    registry: Mirror = "",
 ) -> None:
     """Run Skaffold on the cluster, with what it needs to know: dev, run, or another command."""
     with _failures():
-        status = live.skaffold(Wishes(name, port, images, registry), arguments, BuildView(_err))
+        status = live.skaffold(ctx.obj, arguments, BuildView(_err))
     raise typer.Exit(status)
 
 
 @app.command()
-def env(name: Name = "holdfast") -> None:
+def env(ctx: typer.Context) -> None:
     """Print what a shell needs to use the cluster: ``eval "$(python -m holdfast_cluster env)"``."""
-    folder = ClusterFolder(repository(), name)
+    folder = ClusterFolder(repository(), ctx.obj.name)
     with _failures():
         engine = find_engine(folder.log)
         tools = ensure_tools(("kubectl", "helm", "kind"))
