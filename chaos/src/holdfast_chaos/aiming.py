@@ -127,14 +127,9 @@ class EveryStep:
         keys, pods = ({row[column] for row in there} for column in (0, 1))
         return Held(datetime.now(UTC), self.run, tuple(sorted(keys)), tuple(sorted(pods)))
 
-    def stands(self, run: str) -> bool:
-        """Tell whether another run stands at the gate, too."""
-        return bool(self._standing(run))
-
-    def _standing(self, run: str | None = None) -> list[tuple[str, str]]:
+    def _standing(self) -> list[tuple[str, str]]:
         assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
-        run = run or self.run
-        names = {"run": run, "lock": run_lock(run)}
+        names = {"run": self.run, "lock": run_lock(self.run)}
         rows = self._watcher.execute(_STANDS[self._aim], names).fetchall()
         return [(str(key), str(pod)) for key, pod in rows]
 
@@ -184,6 +179,10 @@ class OneStep:
             return None
         return Held(datetime.now(UTC), self.run, (str(self._key),), tuple(came))
 
+    def stands(self) -> bool:
+        """Tell whether the step stands before its effect now."""
+        return self._holder is not None and bool(self._blocked_by(self._holder))
+
     def _move_on(self, before_effect: psycopg.Connection[tuple[Any, ...]]) -> list[str] | None:
         """Let the step commit its effect, and hold it at the outcome of the same attempt."""
         before_return = self._sessions.holder()
@@ -198,6 +197,37 @@ class OneStep:
         assert self._watcher is not None, "a gate is used as a context"  # noqa: S101
         rows = self._watcher.execute(_BLOCKED_BY, {"pid": holder.info.backend_pid}).fetchall()
         return [str(name).partition("/")[2] for (name,) in rows]
+
+
+class Company:
+    """Hold one step where a fault is aimed, and steps of other runs, so that they are under way."""
+
+    def __init__(self, run: str, aimed: OneStep | None, others: Sequence[OneStep]) -> None:
+        """Take the run that is aimed at; ``aimed`` is none if it is not at one of its steps."""
+        self.run = run
+        self._aimed = aimed
+        self._others = tuple(others)
+        self._entered = ExitStack()
+
+    def __enter__(self) -> Self:
+        for gate in self._others if self._aimed is None else (self._aimed, *self._others):
+            self._entered.enter_context(gate)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.open()
+
+    def open(self) -> None:
+        """Let all of them go on."""
+        self._entered.close()
+
+    def wait(self, seconds: float) -> Held | None:
+        """Return when the step that is aimed at stands at the gate, or none in time."""
+        return None if self._aimed is None else self._aimed.wait(seconds)
+
+    def gather(self, seconds: float) -> bool:
+        """Wait until the others stand there; tell whether they all do."""
+        return bool(eventually(lambda: all(gate.stands() for gate in self._others), seconds))
 
 
 _LOCK: dict[Aim, LiteralString] = {

@@ -11,7 +11,7 @@ from typing import LiteralString
 
 import psycopg
 
-from holdfast_chaos.aiming import EveryStep
+from holdfast_chaos.aiming import Company, OneStep
 from holdfast_chaos.client import Client
 from holdfast_chaos.collect import collect
 from holdfast_chaos.database import connect
@@ -24,7 +24,7 @@ from holdfast_chaos.scheduler import busy
 from holdfast_chaos.site import Site
 from holdfast_chaos.waiting import eventually, pause
 from holdfast_chaos.world import Aim, DeclaredRun, FaultRecord, World
-from holdfast_contracts.core import CANCEL
+from holdfast_contracts.core import CANCEL, EffectKey
 from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 
@@ -70,7 +70,7 @@ class Play:
             heal_seconds=site.heal_seconds,
         )
         self._aside = ThreadPoolExecutor(4, thread_name_prefix="client")
-        self._late: list[Future[EventSeen]] = []
+        self._late: dict[str, Future[EventSeen]] = {}
 
     def play(self) -> World:
         """Return what all witnesses say when every run has ended, or should have."""
@@ -110,28 +110,27 @@ class Play:
             record = self._strike(fault, wave)
             self._faults.append(record)
             self._tell(record)
+        self._act_late(wave)
         for run in wave.runs:
             self._afterwards(run)
         if fault is not None:
             self._await_resumption(self._faults[-1])
-        for future in self._late:
+        for future in self._late.values():
             future.result()
         self._late.clear()
 
     def _strike(self, fault: FaultPlan, wave: Wave) -> FaultRecord:
-        """Start the wave's runs so that they stand before their next effect, then strike."""
-        aim = fault.aim if fault.aim in GATED else Aim.BEFORE_EFFECT
+        """Start the wave's runs so that some of each pattern stand at a step, then strike."""
         aimed = next(run for run in wave.runs if run.name == wave.aimed)
-        with EveryStep(self._site.database_url, aim, self._name(aimed)) as gate:
+        with self._company(fault, wave, aimed) as company:
             for run in wave.runs:
                 if run is not aimed or fault.aim is not Aim.AFTER_START:
                     self._start(run)
+            company.gather(_GATHER_SECONDS)
             if fault.aim in GATED:
-                return self._injector.strike_at_gate(fault, gate)
-            core = [self._name(run) for run in wave.runs if run is not aimed][:3]
-            eventually(lambda: all(gate.stands(run) for run in core), _GATHER_SECONDS)
+                return self._injector.strike_at_gate(fault, company)
             if fault.aim is Aim.RANDOM:
-                gate.open()
+                company.open()
                 pause(wave.delay_seconds)
                 return self._injector.strike_now(fault)
             moments = {
@@ -139,7 +138,22 @@ class Play:
                 Aim.AFTER_EVENT: self._accepted_approval,
                 Aim.AFTER_TIMER: self._due_timer,
             }
-            return self._injector.strike_behind(fault, lambda: moments[fault.aim](aimed), gate.open)
+            return self._injector.strike_behind(
+                fault, lambda: moments[fault.aim](aimed), company.open
+            )
+
+    def _company(self, fault: FaultPlan, wave: Wave, aimed: PlannedRun) -> Company:
+        def gate(run: PlannedRun, aim: Aim) -> OneStep:
+            key = EffectKey(self._name(run), 0, run.step or "", run.index)
+            return OneStep(self._site.database_url, aim, key)
+
+        gated = fault.aim in GATED
+        late = aimed if gated or fault.aim is Aim.AFTER_START else None
+        return Company(
+            self._name(aimed),
+            gate(aimed, fault.aim) if gated else None,
+            [gate(run, Aim.BEFORE_EFFECT) for run in wave.runs if run.step and run is not late],
+        )
 
     def _accepted_start(self, run: PlannedRun) -> Moment:
         return Moment(self._start(run), self._name(run))
@@ -182,11 +196,14 @@ class Play:
         """Have the client go on as if nothing had happened, while what was struck is away."""
         at = f" at {', '.join(moment.keys[:3])}" if moment.keys else ""
         self._watcher.say(f"{plan.id}: struck{at}; {len(self._observer.in_flight())} under way")
-        wave = next(wave for wave in self._schedule.waves if wave.fault == plan)
+        self._act_late(next(wave for wave in self._schedule.waves if wave.fault == plan))
+
+    def _act_late(self, wave: Wave) -> None:
+        """Do the part of each run that is due from the strike on, unless it is being done."""
+        acts = {Part.APPROVE_LATE: self._approve, Part.CANCEL: self._cancel}
         for run in wave.runs:
-            act = {Part.APPROVE_LATE: self._approve, Part.CANCEL: self._cancel}.get(run.part)
-            if act is not None:
-                self._late.append(self._aside.submit(act, run))
+            if run.part in acts and run.name not in self._late:
+                self._late[run.name] = self._aside.submit(acts[run.part], run)
 
     def _cancel(self, run: PlannedRun) -> EventSeen:
         # A trip that has ended meanwhile cannot be cancelled: that is an answer, too.

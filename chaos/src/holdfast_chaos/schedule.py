@@ -6,7 +6,7 @@ played is in it: names of runs get a prefix there, and monitors their jobs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import cycle
@@ -19,11 +19,16 @@ from pydantic import TypeAdapter, ValidationError
 from holdfast_chaos.catalogue import FaultKind
 from holdfast_chaos.injection import FaultPlan
 from holdfast_chaos.world import Aim
-from holdfast_contracts.batch_processing import BATCH_PROCESSING
-from holdfast_contracts.book_trip import BOOK_TRIP
-from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
-from holdfast_contracts.request_escalation import REQUEST_ESCALATION
-from holdfast_contracts.task_chain import TASK_CHAIN
+from holdfast_contracts.batch_processing import (
+    BATCH_PROCESSING,
+    GET_WORK_BATCH,
+    PROCESS_RESULTS,
+    PROCESS_WORK_ITEM,
+)
+from holdfast_contracts.book_trip import BOOK_CAR, BOOK_FLIGHT, BOOK_HOTEL, BOOK_TRIP
+from holdfast_contracts.job_status_monitor import CHECK_JOB_STATUS, JOB_STATUS_MONITOR
+from holdfast_contracts.request_escalation import AUTO_APPROVE, REQUEST_ESCALATION
+from holdfast_contracts.task_chain import STEP1, STEP2, STEP3, TASK_CHAIN
 
 #: What every fault finds under way, unless the patterns are narrowed.
 CORE = (TASK_CHAIN.name, BATCH_PROCESSING.name, BOOK_TRIP.name)
@@ -31,6 +36,8 @@ PATTERNS = (*CORE, REQUEST_ESCALATION.name, JOB_STATUS_MONITOR.name)
 FEWEST_RUNS = len(CORE) + 1
 _LONG_WINDOW_SECONDS = 900.0
 _SCARCE_CAR = "convertible"
+#: The larger ones are split into children.
+_LEGS = (24, 48, 96, 160)
 
 
 class ScheduleError(ValueError):
@@ -59,6 +66,9 @@ class PlannedRun:
     workflow: str
     input: Any
     part: Part = Part.NONE
+    #: The step that stands while the wave gathers, and which of several; none: it goes its way.
+    step: str | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,9 @@ class _Scheduler:
             order += self._random.sample(self._kinds, len(self._kinds))
         return order[:faults]
 
-    def _wave(self, number: int, kind: FaultKind, size: int, extras: Any) -> Wave:
+    def _wave(
+        self, number: int, kind: FaultKind, size: int, extras: Iterator[Callable[[], PlannedRun]]
+    ) -> Wave:
         makers = [self._makers()[name] for name in CORE if name in self._patterns]
         runs = [make() for make in makers]
         aim = self._random.choice(self._aims())
@@ -173,7 +185,7 @@ class _Scheduler:
                 aimed = self._order_run("order-timer", self._random.uniform(3, 5), Part.NONE)
                 runs.append(aimed)
             case _:
-                aimed = self._random.choice(runs) if runs else next(extras)()
+                aimed = self._random.choice(runs) if runs else self._standing(extras)
                 if aimed not in runs:
                     runs.append(aimed)
         while len(runs) < size:
@@ -189,6 +201,26 @@ class _Scheduler:
         )
         return Wave(fault, tuple(runs), aimed.name, round(self._random.uniform(0, 0.4), 3))
 
+    def _standing(self, extras: Iterator[Callable[[], PlannedRun]]) -> PlannedRun:
+        """Return a run of the patterns that are wanted, held at the first step that it takes."""
+        first = {
+            REQUEST_ESCALATION.name: AUTO_APPROVE.name,
+            JOB_STATUS_MONITOR.name: CHECK_JOB_STATUS.name,
+            BOOK_TRIP.name: BOOK_FLIGHT.name,
+            TASK_CHAIN.name: STEP1.name,
+        }
+        if self._patterns == (REQUEST_ESCALATION.name,):
+            run = self._small_order()
+        else:
+            run = next(extras)()
+            while run.workflow == REQUEST_ESCALATION.name:
+                run = next(extras)()
+        return replace(run, step=first[run.workflow])
+
+    def _small_order(self) -> PlannedRun:
+        order = {"amount": self._random.randint(1, 999)}
+        return self._run("order-small", REQUEST_ESCALATION.name, order)
+
     def _aims(self) -> list[Aim]:
         timed = (Aim.AFTER_EVENT, Aim.AFTER_TIMER)
         people = REQUEST_ESCALATION.name in self._patterns
@@ -197,12 +229,30 @@ class _Scheduler:
     def _makers(self) -> dict[str, Callable[[], PlannedRun]]:
         draw = self._random
         return {
-            TASK_CHAIN.name: lambda: self._run("chain", TASK_CHAIN.name, draw.randint(1, 100_000)),
-            BATCH_PROCESSING.name: lambda: self._run(
-                "batch", BATCH_PROCESSING.name, draw.choice((24, 48, 96, 160))
+            TASK_CHAIN.name: lambda: replace(
+                self._run("chain", TASK_CHAIN.name, draw.randint(1, 100_000)),
+                step=draw.choice((STEP1.name, STEP2.name, STEP3.name)),
             ),
-            BOOK_TRIP.name: lambda: self._trip("trip", "compact", Part.NONE),
+            BATCH_PROCESSING.name: self._batch,
+            BOOK_TRIP.name: lambda: replace(
+                self._trip("trip", "compact", Part.NONE),
+                step=draw.choice((BOOK_FLIGHT.name, BOOK_HOTEL.name, BOOK_CAR.name)),
+            ),
         }
+
+    def _batch(self) -> PlannedRun:
+        legs = self._random.choice(_LEGS)
+        step = self._random.choice(
+            (
+                GET_WORK_BATCH.name,
+                PROCESS_WORK_ITEM.name,
+                PROCESS_WORK_ITEM.name,
+                PROCESS_RESULTS.name,
+            )
+        )
+        index = self._random.randrange(legs) if step == PROCESS_WORK_ITEM.name else 0
+        run = self._run("batch", BATCH_PROCESSING.name, legs)
+        return replace(run, step=step, index=index)
 
     def _extras(self) -> list[Callable[[], PlannedRun]]:
         """Return what else is under way, turn by turn, of the patterns that are wanted."""
@@ -234,12 +284,7 @@ class _Scheduler:
                 lambda: self._order_run("order", _LONG_WINDOW_SECONDS, Part.APPROVE),
             ),
             (JOB_STATUS_MONITOR.name, jobs[Part.DELETE_JOB]),
-            (
-                REQUEST_ESCALATION.name,
-                lambda: self._run(
-                    "order-small", REQUEST_ESCALATION.name, {"amount": draw.randint(1, 999)}
-                ),
-            ),
+            (REQUEST_ESCALATION.name, self._small_order),
         ]
         wanted = [make for name, make in every if name in self._patterns]
         return wanted or list(self._makers().values())

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from holdfast_cluster import cluster, live
 from holdfast_cluster import deploy as deployment
+from holdfast_cluster.chaos.cli import app as chaos
 from holdfast_cluster.cluster import Wishes
 from holdfast_cluster.doctor import examine
 from holdfast_cluster.engine import find_engine
@@ -27,6 +28,7 @@ from holdfast_local.toolchain import ensure_tools
 from holdfast_local.toolchain_errors import ToolchainError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+app.add_typer(chaos, name="chaos")
 _out = Console()
 _err = Console(stderr=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from holdfast_chaos.invariants.result import InvariantResult, Tally
@@ -21,7 +22,10 @@ COMMITTED = "committed"
 
 @dataclass(frozen=True)
 class Recovery:
-    """How long after a fault a run took its next effect; none: never."""
+    """How long after a fault a run took its next effect; none: never.
+
+    Time in which another, later fault had something down does not count.
+    """
 
     fault: str
     run: str
@@ -84,4 +88,16 @@ def _seconds(fault: FaultRecord, run: str, world: World) -> float | None:
         if attempt.outcome == COMMITTED and attempt.finished_at is not None
     ]
     after = [moment for moment in commits if moment > fault.struck_at]
-    return (min(after) - fault.struck_at).total_seconds() if after else None
+    if not after:
+        return None
+    until = min(after)
+    return (until - fault.struck_at - _down_again(fault, until, world)).total_seconds()
+
+
+def _down_again(fault: FaultRecord, until: datetime, world: World) -> timedelta:
+    """Return for how long later faults had something down before a moment; they don't overlap."""
+    down = timedelta(0)
+    for other in world.faults:
+        if fault.struck_at < other.struck_at < until:
+            down += min(other.healed_at or until, until) - other.struck_at
+    return down

@@ -65,7 +65,6 @@ class On(StrEnum):
     LOCAL = "local"
 
 
-Name = Annotated[str, typer.Option("--name", "-n", help="Which cluster.")]
 Where = Annotated[On, typer.Option("--on", help="On a cluster, or on a stack of this machine.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Drives everything; default: a new one.")]
 Faults = Annotated[int, typer.Option("--faults", min=1, help="How many faults.")]
@@ -82,8 +81,8 @@ Minutes = Annotated[
 
 @app.command()
 def run(  # noqa: PLR0913 - a command's options
+    ctx: typer.Context,
     *,
-    name: Name = "holdfast",
     on: Where = On.CLUSTER,
     seed: Seed = None,
     faults: Faults = 24,
@@ -96,7 +95,7 @@ def run(  # noqa: PLR0913 - a command's options
     """Play one schedule and write its certificate; exit 0 only if it passed."""
     folder = repository() / ".run" / "chaos"
     chosen = secrets.randbelow(_LARGEST_SEED) if seed is None else seed
-    with _failures(), _site(on, name) as site:
+    with _failures(), _site(on, ctx.obj.name) as site:
         size = _Size(faults, runs, kinds, patterns)
         planned = load(schedule) if schedule else size.schedule(chosen, site)
         _out.print(
@@ -130,7 +129,7 @@ def run_campaign(
 ) -> None:
     """Play a schedule for each of several seeds, or for those that were not played yet."""
     folder = repository() / ".run" / "chaos" / f"campaign-{on.value}"
-    with _failures(), _site(on, name) as site:
+    with _failures(), _site(on, ctx.obj.name) as site:
         watcher = _watcher()
 
         def play(seed: int, place: Path) -> Performance:
