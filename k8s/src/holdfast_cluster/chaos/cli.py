@@ -119,7 +119,8 @@ def run(  # noqa: PLR0913 - a command's options
 
 @app.command("campaign")
 def run_campaign(
-    name: Name = "holdfast",
+    ctx: typer.Context,
+    *,
     on: Where = On.CLUSTER,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 1.")] = 10,
     faults: Faults = 24,
