@@ -60,13 +60,22 @@ def recoveries(world: World) -> tuple[Recovery, ...]:
 def _hit(fault: FaultRecord, run: str, world: World) -> bool:
     """Tell whether a run had work to do: it had not taken its last effect, and was not waiting."""
     closed = world.ledger.closed.get(run)
-    if closed is not None and closed.closed_at <= fault.struck_at:
+    if closed is not None and closed.closed_at <= fault.struck_at and not _late(fault, run, world):
         return False
     history = world.histories.get(run)
     if history is None:
         return True
     over = history.ended_at is not None and history.ended_at <= fault.struck_at
     return not over and not _waiting(history, fault.struck_at)
+
+
+def _late(fault: FaultRecord, run: str, world: World) -> bool:
+    """Tell whether an effect was still on its way: its time is that of its transaction's begin."""
+    return any(
+        attempt.started_at <= fault.struck_at < attempt.finished_at
+        for attempt in world.ledger.attempts_of.get(run, ())
+        if attempt.outcome == COMMITTED and attempt.finished_at is not None
+    )
 
 
 def _waiting(history: RunHistory, moment: datetime) -> bool:
