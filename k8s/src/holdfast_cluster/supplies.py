@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from rich.console import Console
 
 from holdfast_cluster.catalogue import (
     DAPR_PROGRAMS,
@@ -21,10 +25,12 @@ from holdfast_cluster.catalogue import (
 from holdfast_cluster.commands import Runner
 from holdfast_cluster.debian import ensure_debian_image
 from holdfast_cluster.engine import Engine
+from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.machine import has_sys_resource
 from holdfast_cluster.node_image import NodeParts, ensure_node_image
 from holdfast_cluster.recipes import Recipe, ensure_image
 from holdfast_cluster.registry import Choice
+from holdfast_cluster.services import fill_wheelhouse
 from holdfast_cluster.storage import storage_manifest
 from holdfast_local.build_view import BuildView
 from holdfast_local.cache import cache_folder
@@ -32,6 +38,9 @@ from holdfast_local.folders import repository
 from holdfast_local.go_build import read_pin
 from holdfast_local.toolchain import ensure_tools, toolchain_of
 from holdfast_local.toolchain_sources import KIND, KUBERNETES, LOCAL_PATH, METRICS_SERVER
+
+#: What is made of Debian's packages.
+_BASES = (PYTHON, POSTGRESQL, PACKET_FILTER, NODE_BASE)
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,9 @@ def _official_node() -> str:
 
 def built_supplies(engine: Engine, view: BuildView) -> Supplies:
     """Return the images' names, built where the engine does not have them yet."""
-    programs = ensure_tools(PROGRAMS)
-    for base in (PYTHON, POSTGRESQL, PACKET_FILTER, NODE_BASE):
+    with _fetched_meanwhile(engine):
+        programs = ensure_tools(PROGRAMS)
+    for base in _BASES:
         ensure_debian_image(base, engine, view)
     catalogue = _catalogue(programs, engine)
     recipes = [*catalogue.kubernetes(), *catalogue.addons(), *catalogue.dapr()]
@@ -90,6 +100,36 @@ def built_supplies(engine: Engine, view: BuildView) -> Supplies:
         python=PYTHON.reference,
         dapr={name: catalogue.dapr_image(name) for name in DAPR_PROGRAMS},
     )
+
+
+@contextmanager
+def _fetched_meanwhile(engine: Engine) -> Iterator[None]:
+    """Fetch Debian's packages and the services' wheels, which wait for the network, beside a build.
+
+    What cannot be had is left out here: whoever needs it asks again, and says why it fails.
+    """
+    enough = threading.Event()
+    unseen = BuildView(Console(quiet=True, force_terminal=False))
+    steps: list[Callable[[], object]] = [
+        *(partial(ensure_debian_image, base, engine, unseen) for base in _BASES),
+        partial(fill_wheelhouse, repository()),
+    ]
+
+    def fetch() -> None:
+        for step in steps:
+            if not enough.is_set():
+                with suppress(ClusterError):
+                    step()
+
+    thread = threading.Thread(target=fetch, name="fetch-meanwhile")
+    thread.start()
+    try:
+        yield
+    except BaseException:
+        enough.set()
+        raise
+    finally:
+        thread.join()
 
 
 def _catalogue(programs: dict[str, Path], engine: Engine) -> Catalogue:
