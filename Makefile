@@ -7,7 +7,11 @@
 #
 # Variables (make demo SEED=7 …):
 #   NAME=name     make new-workflow: what the workflow is called
-#   SEED=n        make demo: the seed of its workload and its faults
+#   SEED=n        make demo, chaos: the seed of its workload and its faults
+#   FAULTS=n RUNS=n   make chaos, chaos-campaign: how many, by default 24 and 120
+#   PATTERNS=a,b KINDS=c,d   make chaos, chaos-campaign: only these workflows, these faults
+#   SCHEDULE=file make chaos: play a saved schedule again, such as .run/chaos/schedule.json
+#   SEEDS=n       make chaos-campaign: how many seeds, by default 10
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
 #   ARGS="…"      make unit, integration, browser, test: more arguments for pytest
 #                 make demo, up, down, status, replay-check: more arguments for the command
@@ -29,6 +33,12 @@ MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 NAME ?=
 SEED ?=
+SEEDS ?=
+FAULTS ?=
+RUNS ?=
+PATTERNS ?=
+KINDS ?=
+SCHEDULE ?=
 LEGS ?=
 ARGS ?=
 UPGRADE ?=
@@ -42,7 +52,7 @@ PYTHON ?=
 help: ## explain every target
 	@echo 'usage: make TARGET [VARIABLE=value …]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@awk '/^# Variables/ { on = 1 } /^$$/ { on = 0 } on { sub(/^# ?/, ""); print }' $(MAKEFILE_LIST)
 
@@ -136,6 +146,9 @@ replay-check: setup ## say which runs in flight the workflow code of this tree w
 IN_CLUSTER = $(PY) -m holdfast_cluster \
   --name '$(CLUSTER)' --port '$(PORT)' --images '$(IMAGES)' --registry '$(REGISTRY)'
 
+CHAOS = $(if $(FAULTS),--faults '$(FAULTS)') $(if $(RUNS),--runs '$(RUNS)') \
+  $(if $(PATTERNS),--patterns '$(PATTERNS)') $(if $(KINDS),--kinds '$(KINDS)')
+
 .PHONY: cluster
 cluster: setup ## make a cluster of three nodes with Dapr and PostgreSQL, with or without a registry
 	@$(IN_CLUSTER) up
@@ -159,6 +172,15 @@ skaffold-run: setup ## deploy with Skaffold, if the runs in flight go on under t
 .PHONY: cluster-test
 cluster-test: setup ## check the cluster that `make cluster deploy` made, from the right side and the wrong one
 	@CLUSTER='$(CLUSTER)' $(PY) -m pytest tests/cluster $(ARGS)
+
+.PHONY: chaos
+chaos: setup ## kill pods in the middle of runs in the cluster; prove that everything resumed
+	@$(IN_CLUSTER) chaos run $(if $(SEED),--seed '$(SEED)') \
+	  $(if $(SCHEDULE),--schedule '$(SCHEDULE)') $(CHAOS) $(ARGS)
+
+.PHONY: chaos-campaign
+chaos-campaign: setup ## do so with ten seeds; what was interrupted goes on where it stood
+	@$(IN_CLUSTER) chaos campaign $(if $(SEEDS),--seeds '$(SEEDS)') $(CHAOS) $(ARGS)
 
 .PHONY: cluster-down
 cluster-down: setup ## remove the cluster with all its data, and the engine started for it

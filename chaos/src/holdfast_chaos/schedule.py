@@ -287,7 +287,7 @@ class _Scheduler:
             (REQUEST_ESCALATION.name, self._small_order),
         ]
         wanted = [make for name, make in every if name in self._patterns]
-        return wanted or list(self._makers().values())
+        return wanted or [make for name, make in self._makers().items() if name in self._patterns]
 
     def _run(self, name: str, workflow: str, payload: Any, part: Part = Part.NONE) -> PlannedRun:
         self._numbers[name] = number = self._numbers.get(name, 0) + 1
