@@ -8,8 +8,10 @@
 # Variables (make demo SEED=7 …):
 #   NAME=name     make new-workflow: what the workflow is called
 #   SEED=n        make demo, chaos: the seed of its workload and its faults
-#   FAULTS=n RUNS=n   make chaos, chaos-campaign: how many, by default 24 and 120
-#   PATTERNS=a,b KINDS=c,d   make chaos, chaos-campaign: only these workflows, these faults
+#   FAULTS=n      make chaos, chaos-campaign: how many faults, by default 24
+#   RUNS=n        make chaos, chaos-campaign: how many runs, by default 120
+#   PATTERNS=a,b  make chaos, chaos-campaign: only these workflows
+#   KINDS=a,b     make chaos, chaos-campaign: only these kinds of faults
 #   SCHEDULE=file make chaos: play a saved schedule again, such as .run/chaos/schedule.json
 #   SEEDS=n       make chaos-campaign: how many seeds, by default 10
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
