@@ -47,6 +47,7 @@ class Live:
         self.process = subprocess.Popen(
             [sys.executable, "-c", script, "service", str(self.note)],
             env={**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            start_new_session=True,
         )
 
     def end(self) -> int:
@@ -66,7 +67,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
     found = Live(tmp_path)
     yield found
     if found.process is not None and found.process.poll() is None:
-        found.process.kill()
+        os.killpg(found.process.pid, signal.SIGKILL)  # the service, too
         found.process.wait()
 
 
