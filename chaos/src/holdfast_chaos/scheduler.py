@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import httpx
 
+#: The job by which the engine forgets a run that has ended, after a configured time.
+RETENTION = "retention"
 _PREFIX = b"dapr/jobs/"
 _AFTER = b"dapr/jobs0"  # the first key that does not begin with the prefix
 
@@ -26,6 +28,14 @@ def scheduler_jobs(etcd_url: str) -> tuple[str, ...]:
     return tuple(b64decode(row["key"]).decode().removeprefix(_PREFIX.decode()) for row in rows)
 
 
+def waits(job: str) -> bool:
+    """Tell whether a job is a timer's.
+
+    One that lost a race may outlive its run by a crash; it fires once, into nothing.
+    """
+    return "||timer-" in job
+
+
 def busy(jobs: Iterable[str]) -> list[str]:
-    """Return the jobs that are on their way; a timer may stay until it is due."""
-    return [job for job in jobs if "||timer-" not in job]
+    """Return the jobs that are on their way, and not due at some later time."""
+    return [job for job in jobs if not waits(job) and not job.endswith(f"||{RETENTION}")]

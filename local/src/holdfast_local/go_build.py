@@ -123,6 +123,9 @@ def go_environment(base: Mapping[str, str]) -> dict[str, str]:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
+    # Compilers live for a second: not to collect their garbage saves an eighth of the time.
+    environment.setdefault("GOGC", "off")
+    environment.setdefault("GOMEMLIMIT", "2GiB")
     environment.setdefault("HOME", str(Path.home()))
     return environment
 

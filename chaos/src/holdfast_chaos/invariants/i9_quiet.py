@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast_chaos.invariants.result import InvariantResult, Tally
+from holdfast_chaos.scheduler import RETENTION, waits
 
 if TYPE_CHECKING:
     from holdfast_chaos.world import World
@@ -31,11 +32,10 @@ def check(world: World) -> InvariantResult:
         tally.check(instance in listed, f"{instance}: rows in the state store, in no list of runs")
     over = {name for name, history in world.histories.items() if history.terminal}
     for job in world.jobs or ():
-        # A timer that lost a race may outlive its run by a crash; it fires once, into nothing.
         instance, reminder = _parts(job)
         orphan = instance in over or instance not in listed
         tally.check(
-            not orphan or reminder.startswith("timer-"),
+            not orphan or waits(job) or (reminder == RETENTION and instance in listed),
             f"{job}: a job of the scheduler for a run that is over or unknown",
         )
     for closed in world.ledger.closed_runs:

@@ -17,7 +17,7 @@ from holdfast_local.go_build import read_pin
 from holdfast_local.stack import Stack
 from holdfast_local.witnesses import engine_of, etcd_url, target_of
 
-STACK = "chaos"
+STACK = "chaos-local"
 _API_SECONDS = 10.0
 
 
