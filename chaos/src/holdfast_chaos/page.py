@@ -6,7 +6,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from holdfast_chaos.certificate import PASS, Certificate
+from holdfast_chaos.catalogue import KINDS
+from holdfast_chaos.certificate import PASS, Certificate, by_workflow
 from holdfast_chaos.statistics import summary
 from holdfast_chaos.timeline import chart, close_up
 from holdfast_chaos.world import Aim, Deed, FaultRecord
@@ -48,6 +49,15 @@ def render(certificate: Certificate) -> str:
         passed=certificate.verdict == PASS,
         chart=chart(world, names),
         faults=[_fault(n, fault, certificate) for n, fault in enumerate(world.faults, 1)],
+        kinds=[
+            {
+                "title": KINDS[name].title if name in KINDS else name,
+                "covered": covered,
+                "recovery": summary(covered.recoveries),
+            }
+            for name, covered in certificate.kinds.items()
+        ],
+        workflows=list(by_workflow(world.runs)),
         facts=sum(result.facts for result in certificate.invariants),
         recovery=summary(certificate.seconds()),
         dots=_dots(certificate),
