@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast_chaos.catalogue import KINDS
@@ -21,6 +21,7 @@ def _always() -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(
     faults=st.sets(st.sampled_from(FAULTS), min_size=1, max_size=3),
     runs=st.sets(st.sampled_from(RUNS), max_size=3),
