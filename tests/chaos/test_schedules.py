@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from holdfast_chaos import model
 from holdfast_chaos.campaign import Performance, campaign, perform
 from holdfast_chaos.catalogue import KINDS, possible
 from holdfast_chaos.certificate import PASS
+from holdfast_chaos.declaration import load_declaration
 from holdfast_chaos.play import Watcher
 from holdfast_chaos.schedule import CORE, load, make_schedule
 from holdfast_chaos.site import Site
 from holdfast_cluster.chaos.local_site import local_site
+from tests.support.clone import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -92,3 +95,17 @@ def test_a_fault_that_does_nothing_fails_the_certificate(site: Site, tmp_path: P
     nothing = replace(schedule, waves=(replace(wave, fault=replace(wave.fault, components=())),))
     played = perform(nothing, site, tmp_path, Watcher())
     assert [r.id for r in played.certificate.invariants if not r.holds] == ["F"]
+
+
+def test_a_declared_workflow_is_played_and_judged(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "MODELS", dict(model.MODELS))
+    monkeypatch.setattr(model, "CAUSES", dict(model.CAUSES))
+    declared = load_declaration(ROOT / "samples" / "chaos" / "book_trip.py")
+    kinds = possible(site.target, [KINDS["kill-app"]])
+    schedule = make_schedule(4, kinds, faults=2, runs=10, patterns=(), declared=[declared])
+    played = perform(schedule, site, tmp_path, Watcher())
+    assert played.certificate.verdict == PASS, violations(played)
+    states = {run["state"] for run in played.certificate.as_json()["runs"]}
+    assert states == {"COMPLETED", "FAILED"}

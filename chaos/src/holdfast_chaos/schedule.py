@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from holdfast_chaos.catalogue import FaultKind
+from holdfast_chaos.declaration import Declaration
 from holdfast_chaos.injection import FaultPlan
 from holdfast_chaos.world import Aim
 from holdfast_contracts.batch_processing import (
@@ -128,31 +130,40 @@ def make_schedule(
     faults: int,
     runs: int,
     patterns: Sequence[str] = PATTERNS,
+    declared: Sequence[Declaration] = (),
 ) -> Schedule:
     """Return the schedule of a seed: the same arguments give the same one.
 
-    Every kind strikes before any strikes again. Raises ``ScheduleError``.
+    Every kind strikes before any strikes again, and every fault finds a run of each declared
+    workflow under way. Raises ``ScheduleError``.
     """
     unknown = [name for name in patterns if name not in PATTERNS]
-    if unknown or not patterns:
+    if unknown or not (patterns or declared):
         raise ScheduleError(f"there is no pattern {unknown}; there are {', '.join(PATTERNS)}")
     if faults < 1 or not kinds:
         raise ScheduleError("a schedule needs at least one fault that can be done here")
-    core = sum(name in patterns for name in CORE) or 1
+    core = sum(name in patterns for name in CORE) + len(declared) or 1
     if runs < faults * core:
         raise ScheduleError(
             f"{faults} faults need at least {faults * core} runs: each is to find a run of "
             f"each pattern under way"
         )
-    return _Scheduler(seed, kinds, tuple(patterns)).schedule(faults, runs)
+    return _Scheduler(seed, kinds, tuple(patterns), declared).schedule(faults, runs)
 
 
 class _Scheduler:
-    def __init__(self, seed: int, kinds: Sequence[FaultKind], patterns: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        kinds: Sequence[FaultKind],
+        patterns: tuple[str, ...],
+        declared: Sequence[Declaration],
+    ) -> None:
         self._seed = seed
         self._random = Random(seed)
         self._kinds = kinds
         self._patterns = patterns
+        self._declared = tuple(declared)
         self._numbers: dict[str, int] = {}
 
     def schedule(self, faults: int, runs: int) -> Schedule:
@@ -175,7 +186,7 @@ class _Scheduler:
         self, number: int, kind: FaultKind, size: int, extras: Iterator[Callable[[], PlannedRun]]
     ) -> Wave:
         makers = [self._makers()[name] for name in CORE if name in self._patterns]
-        runs = [make() for make in makers]
+        runs = [*(self._own(one) for one in self._declared), *(make() for make in makers)]
         aim = self._random.choice(self._aims())
         match aim:
             case Aim.AFTER_EVENT:
@@ -240,6 +251,12 @@ class _Scheduler:
             ),
         }
 
+    def _own(self, declared: Declaration) -> PlannedRun:
+        payload = declared.start(self._random)
+        name = declared.workflow.replace("_", "-")
+        step = self._random.choice(declared.steps(payload))
+        return replace(self._run(name, declared.workflow, payload), step=step)
+
     def _batch(self) -> PlannedRun:
         legs = self._random.choice(_LEGS)
         step = self._random.choice(
@@ -287,7 +304,10 @@ class _Scheduler:
             (REQUEST_ESCALATION.name, self._small_order),
         ]
         wanted = [make for name, make in every if name in self._patterns]
-        return wanted or [make for name, make in self._makers().items() if name in self._patterns]
+        return wanted or [
+            *(make for name, make in self._makers().items() if name in self._patterns),
+            *(partial(self._own, one) for one in self._declared),
+        ]
 
     def _run(self, name: str, workflow: str, payload: Any, part: Part = Part.NONE) -> PlannedRun:
         self._numbers[name] = number = self._numbers.get(name, 0) + 1

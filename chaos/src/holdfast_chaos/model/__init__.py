@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _DECLARATIONS = {name: import_module(f"{__name__}.{name}") for name in PUBLIC_WORKFLOWS}
 
-MODELS: Mapping[str, Model] = {name: module.expect for name, module in _DECLARATIONS.items()}
+MODELS: dict[str, Model] = {name: module.expect for name, module in _DECLARATIONS.items()}
 
 #: By workflow: each step, and the steps all of whose effects must be there before it begins.
-CAUSES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+CAUSES: dict[str, Mapping[str, tuple[str, ...]]] = {
     name: module.CAUSES for name, module in _DECLARATIONS.items()
 }
 
@@ -34,3 +34,9 @@ CAUSES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 def expect(run: DeclaredRun, world: World) -> Expectation:
     """Return what a promised run must have left behind."""
     return MODELS[run.workflow](run, world)
+
+
+def declare(workflow: str, model: Model, causes: Mapping[str, tuple[str, ...]]) -> None:
+    """Expect this of a workflow's runs from now on."""
+    MODELS[workflow] = model
+    CAUSES[workflow] = causes

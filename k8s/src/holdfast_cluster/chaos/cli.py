@@ -21,6 +21,7 @@ from holdfast_chaos.campaign import Performance, Sum, campaign, perform, shrunk
 from holdfast_chaos.catalogue import KINDS, FaultKind, possible
 from holdfast_chaos.certificate import PASS
 from holdfast_chaos.client import RefusedError
+from holdfast_chaos.declaration import Declaration, DeclarationError, load_declaration
 from holdfast_chaos.engine import NotReadableError
 from holdfast_chaos.play import Watcher
 from holdfast_chaos.schedule import PATTERNS, Schedule, ScheduleError, load, make_schedule
@@ -45,6 +46,7 @@ _SHRINK_MINUTES = 15.0
 _FAILURES = (
     ApiException,
     ClusterError,
+    DeclarationError,
     NodeError,
     NotReadableError,
     RefusedError,
@@ -71,6 +73,10 @@ Faults = Annotated[int, typer.Option("--faults", min=1, help="How many faults.")
 Runs = Annotated[int, typer.Option("--runs", min=1, help="How many runs.")]
 Kinds = Annotated[str, typer.Option("--kinds", help="Only these kinds of faults, with commas.")]
 Patterns = Annotated[str, typer.Option("--patterns", help="Only these workflows, with commas.")]
+Declared = Annotated[
+    list[Path] | None,
+    typer.Option("--declare", help="A Python file that declares a workflow of yours."),
+]
 Saved = Annotated[
     Path | None, typer.Option("--schedule", help="Play a saved schedule instead of a seed's.")
 ]
@@ -89,6 +95,7 @@ def run(  # noqa: PLR0913 - a command's options
     runs: Runs = 120,
     kinds: Kinds = "",
     patterns: Patterns = "",
+    declare: Declared = None,
     schedule: Saved = None,
     shrink: Minutes = _SHRINK_MINUTES,
 ) -> None:
@@ -96,7 +103,7 @@ def run(  # noqa: PLR0913 - a command's options
     folder = repository() / ".run" / "chaos"
     chosen = secrets.randbelow(_LARGEST_SEED) if seed is None else seed
     with _failures(), _site(on, ctx.obj.name) as site:
-        size = _Size(faults, runs, kinds, patterns)
+        size = _Size(faults, runs, kinds, patterns, _declared(declare))
         planned = load(schedule) if schedule else size.schedule(chosen, site)
         _out.print(
             f"seed [bold]{planned.seed}[/]: {len(planned.runs)} runs, {len(planned.faults)} faults "
@@ -118,7 +125,7 @@ def run(  # noqa: PLR0913 - a command's options
 
 
 @app.command("campaign")
-def run_campaign(
+def run_campaign(  # noqa: PLR0913 - a command's options
     ctx: typer.Context,
     *,
     on: Where = On.CLUSTER,
@@ -127,14 +134,16 @@ def run_campaign(
     runs: Runs = 120,
     kinds: Kinds = "",
     patterns: Patterns = "",
+    declare: Declared = None,
 ) -> None:
     """Play a schedule for each of several seeds, or for those that were not played yet."""
     folder = repository() / ".run" / "chaos" / f"campaign-{on.value}"
     with _failures(), _site(on, ctx.obj.name) as site:
         watcher = _watcher()
+        size = _Size(faults, runs, kinds, patterns, _declared(declare))
 
         def play(seed: int, place: Path) -> Performance:
-            planned = _Size(faults, runs, kinds, patterns).schedule(seed, site)
+            planned = size.schedule(seed, site)
             watcher.say(f"seed {seed}: {len(planned.runs)} runs, {len(planned.faults)} faults")
             played = perform(planned, site, place, watcher)
             show_performance(played, _out)
@@ -162,6 +171,7 @@ class _Size:
     runs: int
     kinds: str
     patterns: str
+    declared: tuple[Declaration, ...]
 
     def schedule(self, seed: int, site: Site) -> Schedule:
         """Return the schedule of a seed, with what can be done on the site."""
@@ -170,8 +180,13 @@ class _Size:
             possible(site.target, _wanted(self.kinds)),
             faults=self.faults,
             runs=self.runs,
-            patterns=_list(self.patterns) or PATTERNS,
+            patterns=_list(self.patterns) or (() if self.declared else PATTERNS),
+            declared=self.declared,
         )
+
+
+def _declared(files: list[Path] | None) -> tuple[Declaration, ...]:
+    return tuple(load_declaration(file) for file in files or ())
 
 
 def _wanted(names: str) -> list[FaultKind]:
