@@ -9,7 +9,8 @@
 #   NAME=name     make new-workflow: what the workflow is called
 #   SEED=n        make demo, chaos: the seed of its workload and its faults
 #   FAULTS=n      make chaos, chaos-campaign: how many faults, by default 24
-#   RUNS=n        make chaos, chaos-campaign: how many runs, by default 120
+#   RUNS=n        make chaos, chaos-campaign: how many runs, by default 120; make soak: until so many
+#   HOURS=n       make soak: for how long, by default an hour
 #   PATTERNS=a,b  make chaos, chaos-campaign: only these workflows
 #   KINDS=a,b     make chaos, chaos-campaign: only these kinds of faults
 #   SCHEDULE=file make chaos: play a saved schedule again, such as .run/chaos/schedule.json
@@ -40,6 +41,7 @@ FAULTS ?=
 RUNS ?=
 PATTERNS ?=
 KINDS ?=
+HOURS ?=
 SCHEDULE ?=
 LEGS ?=
 ARGS ?=
@@ -183,6 +185,11 @@ chaos: setup ## kill pods in the middle of runs in the cluster; prove that every
 .PHONY: chaos-campaign
 chaos-campaign: setup ## do so with ten seeds; what was interrupted goes on where it stood
 	@$(IN_CLUSTER) chaos campaign $(if $(SEEDS),--seeds '$(SEEDS)') $(CHAOS) $(ARGS)
+
+.PHONY: soak
+soak: setup ## go on for hours, and report what grows: HOURS=2, or RUNS=5000
+	@$(IN_CLUSTER) chaos soak $(if $(SEED),--seed '$(SEED)') $(if $(HOURS),--hours '$(HOURS)') \
+	  $(if $(RUNS),--total '$(RUNS)') $(ARGS)
 
 .PHONY: cluster-down
 cluster-down: setup ## remove the cluster with all its data, and the engine started for it

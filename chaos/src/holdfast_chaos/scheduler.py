@@ -28,6 +28,12 @@ def scheduler_jobs(etcd_url: str) -> tuple[str, ...]:
     return tuple(b64decode(row["key"]).decode().removeprefix(_PREFIX.decode()) for row in rows)
 
 
+def etcd_bytes(etcd_url: str) -> float:
+    """Return the size of the scheduler's database, free pages included."""
+    answer = httpx.post(f"{etcd_url}/v3/maintenance/status", json={}, timeout=10)
+    return float(answer.raise_for_status().json()["dbSize"])
+
+
 def waits(job: str) -> bool:
     """Tell whether a job is a timer's.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import httpx
 
 from holdfast_chaos.engine import EngineReader
+from holdfast_chaos.growth import Sizes
 from holdfast_chaos.targets import Target
 from holdfast_chaos.world import Bounds
 
@@ -41,6 +42,8 @@ class Site:
     scheduler_jobs: Callable[[], tuple[str, ...]]
     #: The legs of the sample batch.
     sample: tuple[tuple[str, str], ...]
+    #: Returns memory and database sizes in bytes, by name.
+    sizes: Sizes
     bounds: Bounds = field(default_factory=Bounds)
     #: How long a struck component may take to serve again.
     heal_seconds: float = 60.0

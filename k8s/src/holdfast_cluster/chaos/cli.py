@@ -26,12 +26,13 @@ from holdfast_chaos.engine import NotReadableError
 from holdfast_chaos.play import Watcher
 from holdfast_chaos.schedule import PATTERNS, Schedule, ScheduleError, load, make_schedule
 from holdfast_chaos.site import Site
+from holdfast_chaos.soak import Limit, keep_playing
 from holdfast_chaos.targets import TargetNotReadyError
 from holdfast_chaos.targets.nodes import NodeError
 from holdfast_chaos.tunnel import TunnelError
 from holdfast_cluster.chaos.cluster_site import cluster_site
 from holdfast_cluster.chaos.local_site import local_site
-from holdfast_cluster.chaos.tables import show_campaign, show_performance
+from holdfast_cluster.chaos.tables import show_campaign, show_performance, show_soak
 from holdfast_cluster.errors import ClusterError
 from holdfast_local.errors import StackError
 from holdfast_local.folders import repository
@@ -152,6 +153,36 @@ def run_campaign(  # noqa: PLR0913 - a command's options
         total = campaign(range(1, seeds + 1), play, folder, watcher)
     show_campaign(total, folder, _out)
     raise typer.Exit(0 if total.passed else 1)
+
+
+@app.command()
+def soak(
+    ctx: typer.Context,
+    *,
+    on: Where = On.CLUSTER,
+    seed: Seed = None,
+    hours: Annotated[
+        float, typer.Option("--hours", min=0, help="For how long; default: 1, or --total.")
+    ] = 0,
+    total: Annotated[int, typer.Option("--total", min=0, help="Until so many runs.")] = 0,
+    every: Annotated[float, typer.Option("--every", min=1, help="Seconds between samples.")] = 30,
+) -> None:
+    """Play schedule after schedule for hours; sample memory and databases; report what grows."""
+    folder = repository() / ".run" / "chaos" / f"soak-{on.value}"
+    first = secrets.randbelow(_LARGEST_SEED) if seed is None else seed
+    with _failures(), _site(on, ctx.obj.name) as site:
+        limit = Limit(hours or (1 if not total else None), total or None)
+        size = _Size(24, 120, "", "", ())
+        watcher = _watcher()
+
+        def play(number: int) -> Performance:
+            planned = size.schedule(first + number, site)
+            watcher.say(f"seed {first + number}: {len(planned.runs)} runs")
+            return perform(planned, site, folder / f"seed-{first + number}", watcher)
+
+        soaked = keep_playing(play, limit, site.sizes, every, folder)
+    show_soak(soaked, folder, _out)
+    raise typer.Exit(0 if soaked.passed else 1)
 
 
 @app.command("report")

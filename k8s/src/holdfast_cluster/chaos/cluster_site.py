@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from kubernetes.client import ApiClient, CoreV1Api, VersionApi
+from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi, VersionApi
 from kubernetes.config import new_client_from_config
+from kubernetes.utils.quantity import parse_quantity
 
 from holdfast_chaos import catalogue
+from holdfast_chaos.database import sizes
 from holdfast_chaos.engine import EngineReader
-from holdfast_chaos.scheduler import scheduler_jobs
+from holdfast_chaos.scheduler import etcd_bytes, scheduler_jobs
 from holdfast_chaos.site import Site
 from holdfast_chaos.targets.cluster import Cluster, Component
 from holdfast_chaos.targets.deeds import restore
@@ -81,14 +84,20 @@ def cluster_site(name: str) -> Iterator[Site]:
             tunnel(forward(NAMESPACE, "deployment/orchestrator", 8080))
         )
         password = opened.enter_context(_role(kube))
+        url = f"postgresql://{_ROLE}:{password}@127.0.0.1:{postgres}/holdfast"
         yield Site(
             target=Pods(cluster, f"pods on kind ({len(made.nodes)} nodes)"),
-            database_url=f"postgresql://{_ROLE}:{password}@127.0.0.1:{postgres}/holdfast",
+            database_url=url,
             api=opened.enter_context(_api(made, tokens)),
             engine=EngineReader(opened.enter_context(_management(client, management))),
             jobs=jobs,
             scheduler_jobs=lambda: scheduler_jobs(f"http://127.0.0.1:{etcd}"),
             sample=read_legs(repository() / "samples" / "legs.csv"),
+            sizes=lambda: {
+                **_memory(client),
+                **sizes(url),
+                "scheduler's etcd": etcd_bytes(f"http://127.0.0.1:{etcd}"),
+            },
             bounds=BOUNDS,
             heal_seconds=HEAL_SECONDS,
             about=_about(client, kube),
@@ -183,3 +192,17 @@ def _about(client: ApiClient, kube: Kube) -> dict[str, str]:
         "Kubernetes": version.git_version,
         "Dapr": installed_version(kube) or "?",
     }
+
+
+def _memory(client: ApiClient) -> dict[str, float]:
+    """Return the memory of Holdfast's and Dapr's containers, those of one kind together."""
+    api: Any = CustomObjectsApi(client)
+    found: dict[str, float] = defaultdict(float)
+    for namespace in (NAMESPACE, DAPR, database.NAMESPACE):
+        listed = api.list_namespaced_custom_object("metrics.k8s.io", "v1beta1", namespace, "pods")
+        for pod in listed["items"]:
+            app = pod["metadata"]["labels"].get("app.kubernetes.io/name", "dapr")
+            for container in pod["containers"]:
+                usage = parse_quantity(container["usage"]["memory"])
+                found[f"memory {app}/{container['name']}"] += float(usage)
+    return found

@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 
+from holdfast_chaos import database
 from holdfast_chaos.jobs import serving_jobs
-from holdfast_chaos.scheduler import scheduler_jobs
+from holdfast_chaos.scheduler import etcd_bytes, scheduler_jobs
 from holdfast_chaos.site import Site
 from holdfast_chaos.world import Bounds
 from holdfast_local.demo_plan import read_legs
@@ -44,6 +45,16 @@ def local_site() -> Iterator[Site]:
             jobs=opened.enter_context(serving_jobs()),
             scheduler_jobs=lambda: scheduler_jobs(etcd_url(stack)),
             sample=read_legs(repository() / "samples" / "legs.csv"),
+            sizes=lambda: _sizes(stack),
             bounds=Bounds(),
             about={"Dapr": read_pin(repository()).version},
         )
+
+
+def _sizes(stack: Stack) -> dict[str, float]:
+    memory = {f"memory {info.name}": float(info.pss_bytes) for info in stack.status()}
+    return {
+        **memory,
+        **database.sizes(stack.database_url),
+        "scheduler's etcd": etcd_bytes(etcd_url(stack)),
+    }

@@ -11,10 +11,12 @@ from rich.table import Table
 from holdfast_chaos.campaign import Performance, Sum
 from holdfast_chaos.certificate import PASS
 from holdfast_chaos.coverage import KindCovered
+from holdfast_chaos.soak import Soak
 from holdfast_chaos.statistics import summary
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 
 _MOST_VIOLATIONS = 20
+_MB = 10**6
 
 
 def show_performance(played: Performance, out: Console) -> None:
@@ -63,6 +65,23 @@ def show_campaign(total: Sum, folder: Path, out: Console) -> None:
         soft_wrap=True,
     )
     out.print("[bold green]PASS[/]" if total.passed else "[bold red]FAIL[/]")
+
+
+def show_soak(soaked: Soak, folder: Path, out: Console) -> None:
+    """Print what grew, by how much."""
+    table = Table("", "first MB", "last MB", "MB an hour", box=box.SIMPLE_HEAD)
+    for trend in soaked.samples.trends():
+        slope = "?" if trend.per_hour is None else f"{trend.per_hour / _MB:+.2f}"
+        table.add_row(trend.name, f"{trend.first / _MB:.1f}", f"{trend.last / _MB:.1f}", slope)
+    out.print(table)
+    out.print(
+        f"  {soaked.runs:,} runs, {soaked.faults} faults, {soaked.hours:.2f} h\n"
+        f"  failed seeds: {soaked.failed or 'none'}\n"
+        f"  {folder / 'soak.json'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    out.print("[bold green]PASS[/]" if soaked.passed else "[bold red]FAIL[/]")
 
 
 def _kinds(kinds: dict[str, KindCovered]) -> Table:
