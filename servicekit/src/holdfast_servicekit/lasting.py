@@ -6,6 +6,23 @@ import threading
 from abc import ABC, abstractmethod
 
 
+class Rests:
+    """How long to rest between two looks: shortly while there is work, longer the longer not."""
+
+    _SLOWER = 1.5
+
+    def __init__(self, shortest_seconds: float, longest_seconds: float) -> None:
+        self._shortest = shortest_seconds
+        self._longest = longest_seconds
+        self._seconds = shortest_seconds
+
+    def next(self, *, busy: bool) -> float:
+        """Return the seconds of the next rest."""
+        grown = min(self._seconds * self._SLOWER, self._longest)
+        self._seconds = self._shortest if busy else grown
+        return self._seconds
+
+
 class Lasting(ABC):
     """One thread that works until it is stopped, and can tell that it ended before.
 

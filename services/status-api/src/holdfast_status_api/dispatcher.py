@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_servicekit import tracing
-from holdfast_servicekit.lasting import Lasting
+from holdfast_servicekit.lasting import Lasting, Rests
 from holdfast_status_api.orchestrator import (
     FinishedError,
     ImpossibleError,
@@ -26,8 +26,10 @@ from holdfast_status_api.orchestrator import (
 )
 from holdfast_status_api.outbox import LEASE_SECONDS, Claim, Events, LeaseLostError, Outbox, Starts
 
-#: Rows that another process accepted, or that are due again, are found within this time.
+#: Rows that another process accepted, or that are due again, are found within these times: while
+#: there is work, and while there has been none. Who accepts a row wakes its own dispatcher.
 POLL_SECONDS = 0.2
+IDLE_POLL_SECONDS = 1.0
 _RENEW_SECONDS = LEASE_SECONDS / 4
 #: A frozen process stops to trust its lease a little before others stop to respect it.
 _TRUSTED_SECONDS = LEASE_SECONDS * 0.8
@@ -69,6 +71,7 @@ class Dispatcher(Lasting):
         self._renewed_at = 0.0
         self._pause_seconds = 0.0
         self._paused_until = 0.0
+        self._rests = Rests(POLL_SECONDS, IDLE_POLL_SECONDS)
 
     def stop(self) -> None:
         """Let what is on its way arrive, give the rest back, and return within a bound."""
@@ -90,8 +93,13 @@ class Dispatcher(Lasting):
                 )
                 self._stop.wait(_LONGEST_PAUSE_SECONDS)
                 continue
+            seconds = self._rests.next(busy=found or self._is_busy())
             if not found:
-                self._rest(POLL_SECONDS)
+                self._rest(seconds)
+
+    def _is_busy(self) -> bool:
+        with self._lock:
+            return bool(self._in_flight or self._pause_seconds)
 
     def _turn(self) -> bool:
         now = time.monotonic()

@@ -15,12 +15,14 @@ import structlog
 from prometheus_client import Counter as Metric
 from sqlalchemy.exc import SQLAlchemyError
 
-from holdfast_servicekit.lasting import Lasting
+from holdfast_servicekit.lasting import Lasting, Rests
 from holdfast_status_api.webhooks.deliveries import Deliveries
 from holdfast_status_api.webhooks.messages import Message
 from holdfast_status_api.webhooks.sender import Sender
 
+#: Events that became due are found within these times: while there are some, and while not.
 POLL_SECONDS = 0.25
+IDLE_POLL_SECONDS = 1.0
 #: What one process has on the way: in all, and to one webhook.
 _CONCURRENCY = 16
 _OF_EACH = 4
@@ -44,7 +46,7 @@ class Courier(Lasting):
 
     def __init__(self, deliveries: Deliveries, sender: Sender) -> None:
         super().__init__(
-            "courier", "the courier of webhooks", stop_seconds=_AWAY_SECONDS + POLL_SECONDS
+            "courier", "the courier of webhooks", stop_seconds=_AWAY_SECONDS + IDLE_POLL_SECONDS
         )
         self._deliveries = deliveries
         self._sender = sender
@@ -52,6 +54,7 @@ class Courier(Lasting):
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
         self._forgot_at = 0.0
+        self._rests = Rests(POLL_SECONDS, IDLE_POLL_SECONDS)
 
     def stop(self) -> None:
         """Claim no more, let what is on its way arrive or time out, and give the rest back."""
@@ -74,8 +77,13 @@ class Courier(Lasting):
                 _log.exception("the courier's turn failed in an unexpected way")
                 self._stop.wait(_AWAY_SECONDS)
                 continue
+            seconds = self._rests.next(busy=found or self._is_busy())
             if not found:
-                self._rest(POLL_SECONDS)
+                self._rest(seconds)
+
+    def _is_busy(self) -> bool:
+        with self._lock:
+            return self._under_way.total() > 0
 
     def _turn(self) -> bool:
         now = time.monotonic()
