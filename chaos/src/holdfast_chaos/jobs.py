@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,14 +48,29 @@ class HttpJobs:
 def serving_jobs() -> Iterator[HttpJobs]:
     """Serve jobs on a free loopback port until the block ends."""
 
+    def answer(path: str) -> Mapping[str, str] | None:
+        state = jobs.state(path.removeprefix(_PREFIX))
+        return None if state is None else {"status": state}
+
+    with serving_json(answer) as port:
+        jobs = HttpJobs(port)
+        yield jobs
+
+
+@contextmanager
+def serving_json(answer: Callable[[str], Mapping[str, str] | None]) -> Iterator[int]:
+    """Answer GET requests with JSON on a free loopback port until the block ends; give the port.
+
+    ``answer`` is given the path; none is a 404.
+    """
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            state = jobs.state(self.path.removeprefix(_PREFIX))
-            known = HTTPStatus.NOT_FOUND if state is None else HTTPStatus.OK
-            body = json.dumps({"status": state}).encode()
-            self.send_response(known)
+            found = answer(self.path)
+            body = json.dumps({"title": "no such job"} if found is None else dict(found)).encode()
+            self.send_response(HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -65,13 +80,12 @@ def serving_jobs() -> Iterator[HttpJobs]:
             """Keep quiet: the live view has the terminal."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    jobs = HttpJobs(server.server_address[1])
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="jobs", daemon=True
     )
     thread.start()
     try:
-        yield jobs
+        yield int(server.server_address[1])
     finally:
         server.shutdown()
         server.server_close()

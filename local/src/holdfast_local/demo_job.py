@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from holdfast_chaos.jobs import serving_json
 
 _PATH = "/jobs/nightly-digest"
 _PARTS = 100
@@ -60,31 +60,8 @@ class DigestJob:
 @contextmanager
 def serving(job: DigestJob) -> Iterator[str]:
     """Serve the job's report on a free loopback port until the block ends; give its URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            known = self.path == _PATH
-            body = json.dumps(job.report() if known else {"title": "no such job"}).encode()
-            self.send_response(200 if known else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Keep quiet: the live view has the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="job-server", daemon=True
-    )
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}{_PATH}"
-    finally:
-        job.stop()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving_json(lambda path: job.report() if path == _PATH else None) as port:
+        try:
+            yield f"http://127.0.0.1:{port}{_PATH}"
+        finally:
+            job.stop()
