@@ -71,6 +71,8 @@ class Kill(_Deed):
             node: " ".join(self._shells.run(node, _pids(containers)).split())
             for node, containers in self._by_node().items()
         }
+        if not all(self._ids.values()):
+            raise TargetNotReadyError(f"{self.struck}: no process of them is on {list(self._ids)}")
 
     def strike(self) -> None:
         """Kill all processes of the containers; some may have ended with the first of them."""
@@ -273,7 +275,8 @@ def restore(cluster: Cluster, nodes: Sequence[str]) -> None:
 def _pids(containers: Sequence[str]) -> str:
     """Return the script that prints the processes of containers, as their node numbers them."""
     return "; ".join(
-        f"ctr -n k8s.io tasks ps {container} | awk 'NR > 1 {{ print $1 }}'"
+        # What it warns of goes to its standard error; what is no number is no process.
+        f"ctr -n k8s.io tasks ps {container} 2>/dev/null | awk '$1 + 0 {{ print $1 }}'"
         for container in containers
     )
 
