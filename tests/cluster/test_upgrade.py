@@ -23,6 +23,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 #: A chain that is accepted while pods are replaced has ended after this time.
 MOST_SECONDS = 30.0
+#: The jobs of a scheduler that goes wait for its lease, 20 s, and there are three of them; placement
+#: hands actors over in up to 8 s.
+MOST_SECONDS_OF_CONTROL_PLANE = 60.0
 LEGS = 1500
 
 
@@ -77,7 +80,11 @@ def seconds_taken(status: dict[str, Any]) -> float:
 
 
 def nothing_is_lost(
-    cluster: Cluster, api: httpx.Client, name: str, change: Callable[[], None]
+    cluster: Cluster,
+    api: httpx.Client,
+    name: str,
+    change: Callable[[], None],
+    most_seconds: float = MOST_SECONDS,
 ) -> None:
     """Change the installation in the middle of runs; all of them end, with each effect once."""
     unique = f"{name}-{int(time.time())}"
@@ -105,7 +112,7 @@ def nothing_is_lost(
         f"{name}: {len(traffic.runs)} chains meanwhile, slowest {slowest:.1f} s,"
         f" {len(traffic.refused)} requests sent again {set(traffic.refused) or ''}"
     )
-    assert slowest < MOST_SECONDS
+    assert slowest < most_seconds
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +178,7 @@ def test_rolling_restart_of_daprs_control_plane_loses_nothing(
             cluster.kube.run("rollout", "restart", "--namespace", "dapr-system", part)
             cluster.kube.wait_for_rollout("dapr-system", part, seconds=300)
 
-    nothing_is_lost(cluster, api, "control-plane", restart)
+    nothing_is_lost(cluster, api, "control-plane", restart, MOST_SECONDS_OF_CONTROL_PLANE)
 
 
 def test_no_drain_may_take_both_pods_of_a_service(cluster: Cluster) -> None:
