@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 #: A chain that is accepted while pods are replaced has ended after this time.
 MOST_SECONDS = 30.0
-#: The jobs of a scheduler that goes wait for its lease, 20 s, and there are three of them; placement
-#: hands actors over in up to 8 s.
+#: The jobs of a scheduler that goes wait for its lease, 20 s, and there are three of them;
+#: placement hands actors over in up to 8 s.
 MOST_SECONDS_OF_CONTROL_PLANE = 60.0
 LEGS = 1500
 

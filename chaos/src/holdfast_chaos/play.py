@@ -35,6 +35,9 @@ _GATHER_SECONDS = 6.0
 #: How long the observer leaves the API in peace between two looks at all runs.
 _LOOK_SECONDS = 0.2
 
+#: The run that these are aimed at begins when all others are under way.
+_STARTED_LAST = frozenset({Aim.AFTER_START, Aim.AFTER_TIMER})
+
 _SINCE: LiteralString = (
     "SELECT count(*) FROM work.effects WHERE instance = %s AND committed_at > %s"
 )
@@ -124,7 +127,7 @@ class Play:
         aimed = next(run for run in wave.runs if run.name == wave.aimed)
         with self._company(fault, wave, aimed) as company:
             for run in wave.runs:
-                if run is not aimed or fault.aim is not Aim.AFTER_START:
+                if run is not aimed or fault.aim not in _STARTED_LAST:
                     self._start(run)
             company.gather(_GATHER_SECONDS)
             if fault.aim in GATED:
@@ -164,6 +167,7 @@ class Play:
 
     def _due_timer(self, run: PlannedRun) -> Moment | None:
         """Wait until the order's window closes: to the moment, as the engine's own timer has it."""
+        self._start(run)
         name = self._name(run)
 
         def timer() -> datetime | None:

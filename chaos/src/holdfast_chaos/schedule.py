@@ -193,7 +193,7 @@ class _Scheduler:
                 aimed = self._order_run("order-aimed", _LONG_WINDOW_SECONDS, Part.NONE)
                 runs.append(aimed)
             case Aim.AFTER_TIMER:
-                aimed = self._order_run("order-timer", self._random.uniform(3, 5), Part.NONE)
+                aimed = self._order_run("order-timer", self._random.uniform(4, 7), Part.NONE)
                 runs.append(aimed)
             case _:
                 aimed = self._random.choice(runs) if runs else self._standing(extras)
