@@ -7,7 +7,7 @@ import os
 from dbos import DBOS
 
 from bench.drivers import dbos_app
-from bench.drivers.loop import serve
+from bench.drivers.loop import in_a_thread, serve
 
 
 class Dbos:
@@ -31,7 +31,7 @@ class Dbos:
 
 
 async def _make() -> Dbos:
-    dbos_app.launch()
+    await in_a_thread(dbos_app.launch)
     return Dbos(queued="BENCH_QUEUED" in os.environ)
 
 

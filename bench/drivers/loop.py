@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -55,7 +56,13 @@ async def _serve(make: Callable[[], Awaitable[Work]], answers: Any) -> None:
         try:
             _answer(answers, await _obey(work, command))
         except Exception as error:  # noqa: BLE001 - told to whoever asked
-            _answer(answers, {"error": f"{type(error).__name__}: {error}"})
+            traceback.print_exc()
+            _answer(answers, {"error": repr(_first(error))})
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first failure of a group of clients: the others are like it."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _answer(answers: Any, value: dict[str, Any]) -> None:
