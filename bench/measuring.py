@@ -16,7 +16,7 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import floor, parked, recovery, status_reads
+from bench import floor, monitors, parked, recovery, status_reads
 from bench.contestants import Contestant, all_contestants
 from bench.contestants.holdfast import Holdfast
 from bench.counts import Counters
@@ -141,6 +141,7 @@ class Benchmark:
 
     def _holdfast_alone(self, holdfast: Holdfast) -> Iterator[Step]:
         yield from status_reads.measure(holdfast, self._plan)
+        yield from monitors.measure(holdfast, self._plan)
         yield from recovery.measure(holdfast, self._plan)
         counters = Counters(holdfast.ground.stack)
 

@@ -24,6 +24,8 @@ class Plan:
     parked_runs: int
     kills: int
     histories: tuple[int, ...]
+    #: How often monitors look before their job is done.
+    polls: tuple[int, ...]
 
 
 FULL = Plan(
@@ -36,6 +38,7 @@ FULL = Plan(
     parked_runs=1_000,
     kills=5,
     histories=(10, 100, 500, 2_000),
+    polls=(10, 100, 1_000),
 )
 QUICK = Plan(
     repeats=2,
@@ -47,6 +50,7 @@ QUICK = Plan(
     parked_runs=100,
     kills=1,
     histories=(10, 500),
+    polls=(5, 50),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +16,7 @@ from bench.report.targets import BOUNDS, IN_FLIGHT, RATIOS
 from bench.results import Results
 
 _OURS = "holdfast"
+_GROWTH = 1.05
 
 
 def compare(results: Results) -> list[Compared]:
@@ -62,14 +64,19 @@ def judge(results: Results, compared: list[Compared]) -> list[Verdict]:
         verdicts.append(Verdict(target.what, measure, target.side, target.bound, found, None, met))
     verdicts += [_bound(by_name, *bound) for bound in BOUNDS]
     verdicts += _ratios_of_our_own(by_name)
-    if len(sizes) > 1:
-        seconds = [by_name[_OURS, f"fan_out_{size}_seconds"].median for size in sizes]
-        exponent = growth([float(size) for size in sizes], seconds)
-        what = f"growth exponent, fan-out {sizes[0]:,} to {sizes[-1]:,}"
-        verdicts.append(
-            Verdict(what, "fan_out_seconds", "at most", 1.05, None, exponent, exponent <= 1.05)  # noqa: PLR2004 - the target
-        )
+    verdicts += _growths(results, by_name)
     return verdicts
+
+
+def _growths(results: Results, by_name: dict[tuple[str, str], Compared]) -> Iterator[Verdict]:
+    for what, prefix in (("fan-out", "fan_out_"), ("a monitor's polls", "monitor_")):
+        sizes = _sizes(results, prefix, "_seconds")
+        if len(sizes) > 1:
+            seconds = [by_name[_OURS, f"{prefix}{size}_seconds"].median for size in sizes]
+            exponent = growth([float(size) for size in sizes], seconds)
+            named = f"growth exponent, {what}, {sizes[0]:,} to {sizes[-1]:,}"
+            met = exponent <= _GROWTH
+            yield Verdict(named, f"{prefix}seconds", "at most", _GROWTH, None, exponent, met)
 
 
 def _ratios_of_our_own(by_name: dict[tuple[str, str], Compared]) -> list[Verdict]:

@@ -188,13 +188,13 @@ def _cpu(results: Results, by_name: dict[tuple[str, str], Compared]) -> str:
 
 
 def _alone(by_name: dict[tuple[str, str], Compared]) -> str:
-    prefixes = ("floor_", "count_", "status_", "flask_", "start_", "recovery_", "parked_")
+    loads = ("chain_", "fan_out_")
     return _table(
         ("measure", "contestant", "median"),
         [
             (f"`{one.measure}`", one.contestant, _number(one.median))
             for one in by_name.values()
-            if one.measure.startswith(prefixes)
+            if not one.measure.startswith(loads)
         ],
     )
 
