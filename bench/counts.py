@@ -9,20 +9,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import httpx
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg import sql
 
+from bench.histories import Api, ended_run
+from bench.loads import STEPS_OF_A_CHAIN
+from bench.processes import until
 from holdfast_local.stack import Stack
 
 _IDLE_SECONDS = 3.0
 _ANSWER_SECONDS = 10
+_ENDS_SECONDS = 60
 #: Whose statements are whose.
 ROLES = {"holdfast_dapr": "store", "holdfast_worker": "ledger", "holdfast_status": "api"}
 #: A statement in the server's log, with the process that ran it (``log_line_prefix``).
-_STATEMENT = re.compile(r"^\S+ \S+ \S+ \[(\d+)\] .*?LOG:  (?:statement|execute [^:]*): (\w+)")
+_STATEMENT = re.compile(
+    r"^\S+ \S+ \S+ \[(\d+)\] .*?LOG:  (?:statement|execute [^:]*):\s*(\w+)", re.MULTILINE
+)
 
 
 class Counters:
@@ -48,6 +55,27 @@ class Counters:
     def read(self) -> dict[str, float]:
         """Return every counter as it stands."""
         return {**self._etcd(), **self._database(), **self._calls()}
+
+    def of_chains(self, count: int) -> dict[str, float]:
+        """Return what each step of a chain costs, its share of start and end included.
+
+        Nobody looks at a chain while it runs: how often somebody does is no property of it.
+        """
+        api = Api(self._stack.api_url, self._stack.token("admin"))
+
+        def chains() -> int:
+            for _ in range(count):
+                run = api.start("task_chain", 1)
+                until(partial(self._is_closed, run), seconds=_ENDS_SECONDS, what="a chain ends")
+            ended_run(api)
+            return (count + 1) * STEPS_OF_A_CHAIN
+
+        return self.per_activity(chains)
+
+    def _is_closed(self, run: str) -> bool:
+        with psycopg.connect(self._libpq) as connection:
+            query = "SELECT 1 FROM work.closed_runs WHERE instance = %s"
+            return connection.execute(query, [run]).fetchone() is not None
 
     def per_activity(self, act: Callable[[], int]) -> dict[str, float]:
         """Act, and return what each counter grew by for each activity that ran in it."""
@@ -109,8 +137,8 @@ def statements(log: str, roles: Mapping[int, str]) -> dict[str, float]:
     """
     counted = {f"{who}_{what}": 0.0 for who in ROLES.values() for what in ("statements", "commits")}
     open_in: set[int] = set()
-    for match in map(_STATEMENT.match, log.splitlines()):
-        if match is None or int(match[1]) not in roles:
+    for match in _STATEMENT.finditer(log):
+        if int(match[1]) not in roles:
             continue
         pid, word = int(match[1]), match[2].upper()
         who = ROLES[roles[pid]]

@@ -28,6 +28,10 @@ class Api:
         value: dict[str, Any] = json.loads(self._connection.getresponse().read())
         return value
 
+    def start(self, workflow: str, value: object) -> str:
+        """Start a run and return its ID."""
+        return str(self.ask("POST", f"/workflows/{workflow}", value)["instance_id"])
+
     def state(self, run: str) -> str:
         """Return the state of a run."""
         return str(self.ask("GET", f"/status/{run}")["state"])
@@ -35,7 +39,7 @@ class Api:
 
 def ended_run(api: Api) -> str:
     """Return a chain that has ended."""
-    run = str(api.ask("POST", "/workflows/task_chain", 1)["instance_id"])
+    run = api.start("task_chain", 1)
     until(lambda: api.state(run) == "COMPLETED", seconds=_READY_SECONDS, what="a chain ends")
     return run
 
@@ -45,7 +49,7 @@ def waiting_run(api: Api, stack: Stack, events: int) -> tuple[str, int]:
 
     It is sent what it does not wait for, past the API, which would refuse that.
     """
-    run = str(api.ask("POST", "/workflows/request_escalation", {"amount": 5000})["instance_id"])
+    run = api.start("request_escalation", {"amount": 5000})
     until(lambda: api.state(run) == "RUNNING", seconds=_READY_SECONDS, what="a run waits")
     engine = HTTPConnection(urlsplit(stack.orchestrator_url).netloc, timeout=60)
     token = {"dapr-api-token": stack.identity.secrets.app_token, "Content-Type": "application/json"}

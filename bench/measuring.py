@@ -21,7 +21,7 @@ from bench.contestants import Contestant, all_contestants
 from bench.contestants.holdfast import Holdfast
 from bench.counts import Counters
 from bench.ground import Ground
-from bench.loads import STEPS_OF_A_CHAIN, Step, steps
+from bench.loads import Step, steps
 from bench.machine import describe
 from bench.plan import Plan, interleaved
 from bench.processes import BenchError
@@ -40,7 +40,7 @@ _FAILURES = (
     OSError,
     ValueError,
 )
-_COUNTED_CHAINS_SECONDS = 5.0
+_COUNTED_CHAINS = 10
 
 
 class Benchmark:
@@ -147,7 +147,7 @@ class Benchmark:
 
         def counted() -> dict[str, float]:
             counters.enable()
-            found = counters.per_activity(lambda: _one_at_a_time(holdfast))
+            found = counters.of_chains(_COUNTED_CHAINS)
             return {f"count_{name}": value for name, value in found.items()}
 
         yield "counts per activity", counted
@@ -183,8 +183,3 @@ class Benchmark:
         self._progress.update(self._bar, description=what)
         if not self._progress.console.is_terminal:
             self._progress.console.print(what)
-
-
-def _one_at_a_time(holdfast: Holdfast) -> int:
-    answer = holdfast.driver.ask(do="chains", seconds=_COUNTED_CHAINS_SECONDS, in_flight=1)
-    return len(answer["latencies_ms"]) * STEPS_OF_A_CHAIN

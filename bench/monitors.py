@@ -32,7 +32,7 @@ def _monitor(holdfast: Holdfast, polls: int) -> dict[str, float]:
     with _job(polls) as url:
         began = time.perf_counter()
         wanted = {"job_id": url, "poll_interval_seconds": _INTERVAL_SECONDS}
-        run = str(api.ask("POST", "/workflows/job_status_monitor", wanted)["instance_id"])
+        run = api.start("job_status_monitor", wanted)
         until(
             lambda: api.state(run) == "COMPLETED",
             seconds=polls * _SECONDS_A_POLL + 60,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.counts import statements
 
 ROLES = {7: "holdfast_worker", 8: "holdfast_dapr"}
@@ -11,8 +13,9 @@ def line(pid: int, text: str) -> str:
     return f"2026-11-23 00:01:02.345 UTC [{pid}] activity-worker/x LOG:  {text}"
 
 
-def test_a_statement_outside_a_transaction_is_one() -> None:
-    log = line(7, "statement: INSERT INTO work.attempts …")
+@pytest.mark.parametrize("space", [" ", " \n\t"])
+def test_a_statement_outside_a_transaction_is_one(space: str) -> None:
+    log = line(7, f"execute _pg3_0:{space}INSERT INTO work.attempts …")
 
     found = statements(log, ROLES)
 
