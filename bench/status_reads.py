@@ -87,7 +87,7 @@ def _attack(url: str, token: str, seconds: float, body: Any, *, rate: int) -> di
             *(vegeta, "attack", "-format=json", f"-rate={rate}", f"-duration={seconds}s"),
             *(*bounds, "-timeout=30s", "-redirects=-1"),
         ],
-        input=json.dumps(target).encode(),
+        input=json.dumps(target).encode() + b"\n",
         capture_output=True,
         check=True,
     )
