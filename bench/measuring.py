@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from subprocess import SubprocessError
 
-import httpx
-import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -26,20 +23,7 @@ from bench.machine import describe
 from bench.plan import Plan, interleaved
 from bench.processes import BenchError
 from bench.results import Results
-from holdfast_local.errors import StackError
-from holdfast_local.toolchain_errors import ToolchainError
 
-#: What ends a step, but not the run.
-_FAILURES = (
-    BenchError,
-    StackError,
-    ToolchainError,
-    SubprocessError,
-    httpx.HTTPError,
-    psycopg.Error,
-    OSError,
-    ValueError,
-)
 _COUNTED_CHAINS = 10
 
 
@@ -103,7 +87,7 @@ class Benchmark:
             self._tell(f"{contestant.title}: preparing")
             try:
                 contestant.prepare()
-            except _FAILURES as error:
+            except Exception as error:  # noqa: BLE001 - noted; the figures of an hour are not lost for it
                 self._failed(contestant.title, "preparing", error)
                 self._progress.advance(self._bar, self._plan.repeats)
                 continue
@@ -158,7 +142,7 @@ class Benchmark:
         try:
             contestant.set_up()
             yield
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - noted; the figures of an hour are not lost for it
             self._failed(contestant.title, "starting", error)
         finally:
             contestant.tear_down()
@@ -170,7 +154,7 @@ class Benchmark:
         self._tell(f"{name} #{repeat + 1}: {what}")
         try:
             self.results.add(name, repeat, take())
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - noted; the figures of an hour are not lost for it
             self._failed(name, what, error)
             return False
         return True
