@@ -72,6 +72,8 @@ class Dispatcher(Lasting):
         self._pause_seconds = 0.0
         self._paused_until = 0.0
         self._rests = Rests(POLL_SECONDS, IDLE_POLL_SECONDS)
+        #: The last look left rows behind, or may have.
+        self._more = False
 
     def stop(self) -> None:
         """Let what is on its way arrive, give the rest back, and return within a bound."""
@@ -102,6 +104,7 @@ class Dispatcher(Lasting):
             return bool(self._in_flight or self._pause_seconds)
 
     def _turn(self) -> bool:
+        """Claim what there is room for; tell whether there may be more that there is room for."""
         now = time.monotonic()
         with self._lock:
             in_flight = sorted(self._in_flight)
@@ -115,13 +118,16 @@ class Dispatcher(Lasting):
             with self._lock:
                 self._in_flight.update({row: now for row in kept if row in self._in_flight})
         if paused or not wanted:
+            self._more = True
             return False
         claims = self._outbox.claim(wanted)
+        # Whoever accepts a row wakes us: to look again when nothing was left costs as much as it.
+        self._more = len(claims) == wanted
         for claim in claims:
             with self._lock:
                 self._in_flight[claim.id] = now
             self._pool.submit(self._send, claim)
-        return bool(claims)
+        return self._more
 
     def _send(self, claim: Claim) -> None:
         row = claim.row._mapping  # noqa: SLF001 - the row's public name for it
@@ -145,7 +151,8 @@ class Dispatcher(Lasting):
         finally:
             with self._lock:
                 self._in_flight.pop(claim.id, None)
-            self.wake()
+            if self._more:
+                self.wake()
 
     def _check_lease(self, claim: Claim) -> None:
         with self._lock:

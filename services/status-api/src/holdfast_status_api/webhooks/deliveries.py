@@ -86,6 +86,7 @@ class Deliveries:
         first_retry_seconds: float,
     ) -> None:
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._owner = owner
         self._lease = timedelta(seconds=lease_seconds)
         self._attempts = attempts
@@ -103,7 +104,7 @@ class Deliveries:
             "owner": self._owner,
             "lease": self._lease,
         }
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             return [Message(**row._mapping) for row in connection.execute(_CLAIM, values)]  # noqa: SLF001
 
     def arrived(self, message: Message) -> None:
