@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, create_engine
+import time
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, exc
 
 CONNECT_TIMEOUT_SECONDS = 3
+#: A connection that was used so recently is taken to be alive. A ping before each use costs a
+#: round trip, and a server can still go away between the two.
+_FRESH_SECONDS = 1.0
+_USED_AT = "holdfast.used_at"
 
 
 def make_engine(  # noqa: PLR0913 - each is a bound that a caller must be able to see
@@ -27,13 +34,14 @@ def make_engine(  # noqa: PLR0913 - each is a bound that a caller must be able t
         f"-c lock_timeout={int(lock_timeout_seconds * 1000)} "
         "-c idle_in_transaction_session_timeout=120000 -c timezone=UTC"
     )
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=pool_timeout_seconds,
-        pool_pre_ping=pre_ping,
         pool_recycle=1800,
+        # The connection that was used last is lent first: the ones in use stay fresh.
+        pool_use_lifo=True,
         connect_args={
             "application_name": application_name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -45,3 +53,31 @@ def make_engine(  # noqa: PLR0913 - each is a bound that a caller must be able t
             "tcp_user_timeout": 15000,
         },
     )
+    if pre_ping:
+        ping_after_a_rest(engine)
+    return engine
+
+
+def ping_after_a_rest(engine: Engine) -> None:
+    """Before a connection that has rested is lent, find out whether the server still knows it.
+
+    If it does not, the pool takes it and all its siblings for lost and connects anew.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info[_USED_AT] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:
+        used_at = record.info.get(_USED_AT)
+        if used_at is None or time.monotonic() - used_at < _FRESH_SECONDS:
+            return
+        try:
+            alive = engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            if not engine.dialect.is_disconnect(error, connection, None):
+                raise
+            alive = False
+        if not alive:
+            raise exc.InvalidatePoolError("the server does not know the connection any more")
