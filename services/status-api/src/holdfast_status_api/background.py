@@ -35,7 +35,7 @@ class Background:
         )
         index = RunIndex(engine)
         self.looks = Looks(index, orchestrator)
-        self.watches = Watches(self.looks, settings.held_requests)
+        self.watches = Watches(index, self.looks, settings.held_requests)
         refresher = Refresher(index, orchestrator, (starts, events))
         to_engine = Dispatcher(Commands(engine, owner), orchestrator, concurrency)
         housekeeper = Housekeeper(settings, engine, orchestrator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -204,6 +205,12 @@ class RunIndex:
         with self._engine.begin() as connection:
             connection.execute(_FORGETTABLE)
             return list(connection.scalars(put_off))
+
+    def closed(self, instance_ids: Collection[str]) -> set[str]:
+        """Return those of the runs that the ledger has as closed: they end about now."""
+        query = select(closed_runs.c.instance).where(closed_runs.c.instance.in_(instance_ids))
+        with self._reader.connect() as connection:
+            return set(connection.scalars(query))
 
     def hasten_closed(self) -> None:
         """Make runs due that the ledger has as closed, however long they ran."""

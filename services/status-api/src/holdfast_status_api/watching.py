@@ -2,13 +2,17 @@
 
 A held request takes a thread, so there is a bound to them; whoever comes too much is told so and
 polls instead. All who watch one run share one look at it.
+
+A look asks the engine, which reads the run's whole history. What most callers wait for is the end,
+and the ledger knows of that first, of all watched runs in one statement: it is read often, and the
+engine is asked at once when a run was closed there, else seldom.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -18,9 +22,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_servicekit.lasting import Lasting
 from holdfast_servicekit.problems import Problem
+from holdfast_status_api.index import RunIndex
 from holdfast_status_api.looking import Looks, Seen
 
-_SOONEST_SECONDS = 0.1
+#: How often the ledger is read.
+_TICK_SECONDS = 0.04
+_SOONEST_SECONDS = 0.25
+#: The engine ends a run a few turns after its last effect was committed.
+_ENDING_SECONDS = 0.03
 _SELDOM_SECONDS = 1.0
 #: A run that did not change is looked at more and more seldom, by this factor.
 _SLOWER = 1.3
@@ -47,7 +56,9 @@ class Watch:
         self._closed = False
         self.watchers = 0
         self.pause_seconds = _SOONEST_SECONDS
-        self.next_look = 0.0
+        #: The first caller has just looked.
+        self.next_look = time.monotonic() + _SOONEST_SECONDS
+        self._ending = False
 
     def next(self, after: Seen, seconds: float) -> Seen | None:
         """Return what is known once it differs from ``after``, or ``None`` if that takes longer.
@@ -60,6 +71,12 @@ class Watch:
                 raise self._gone
             return self._seen if self._seen != after else None
 
+    def hasten(self) -> None:
+        """Look again soon, and often at first: the ledger says that the run ends."""
+        if not self._ending:
+            self._ending = True
+            self.pause_seconds, self.next_look = _ENDING_SECONDS, 0.0
+
     @property
     def closed(self) -> bool:
         """Tell whether the process stops, so that nobody looks any more."""
@@ -71,7 +88,7 @@ class Watch:
             if seen == self._seen:
                 self.pause_seconds = min(self.pause_seconds * _SLOWER, _SELDOM_SECONDS)
                 return
-            self.pause_seconds = _SOONEST_SECONDS
+            self.pause_seconds = _ENDING_SECONDS if self._ending else _SOONEST_SECONDS
             self._seen = seen
             self._changed.notify_all()
 
@@ -89,8 +106,9 @@ class Watch:
 class Watches(Lasting):
     """A thread that looks at the runs that somebody waits for, each once for all of them."""
 
-    def __init__(self, looks: Looks, most: int) -> None:
+    def __init__(self, index: RunIndex, looks: Looks, most: int) -> None:
         super().__init__("watch-runs", "the watch over runs")
+        self._index = index
         self._looks = looks
         self._most = most
         self._lock = threading.Lock()
@@ -127,16 +145,24 @@ class Watches(Lasting):
             if not watches:
                 self._rest()
                 continue
+            self._hasten(dict(watches))
             now = time.monotonic()
             for instance_id, watch in watches:
                 if watch.next_look <= now:
                     self._look(instance_id, watch)
                     watch.next_look = time.monotonic() + watch.pause_seconds
-            self._stop.wait(_SOONEST_SECONDS)
+            self._stop.wait(_TICK_SECONDS)
         with self._lock:
             left = list(self._watches.values())
         for watch in left:
             watch.end()
+
+    def _hasten(self, watches: Mapping[str, Watch]) -> None:
+        try:
+            for instance_id in self._index.closed(watches):
+                watches[instance_id].hasten()
+        except SQLAlchemyError as error:
+            _log.warning("the ledger cannot be read", error=str(error))
 
     def _look(self, instance_id: str, watch: Watch) -> None:
         try:
