@@ -113,7 +113,7 @@ class Benchmark:
                 for what, take in self._holdfast_alone(holdfast):
                     self._step(holdfast.name, what, 0, take)
         for contestant in self._contestants:
-            if contestant.parks:
+            if contestant.parks and (self._plan.parks_all or contestant is holdfast):
                 with self._up(contestant):
                     self._step(
                         contestant.name,

@@ -22,6 +22,10 @@ class Plan:
     #: A fan-out so large is measured in the first repeat only.
     once_from_items: int
     parked_runs: int
+    #: Whose runs are parked, too, besides Holdfast's.
+    parks_all: bool
+    #: What is killed, by the names of `bench.recovery`, and how often each.
+    kinds: tuple[str, ...]
     kills: int
     histories: tuple[int, ...]
     #: How often monitors look before their job is done.
@@ -36,6 +40,16 @@ FULL = Plan(
     fan_outs=(100, 1_000, 10_000),
     once_from_items=10_000,
     parked_runs=1_000,
+    parks_all=True,
+    kinds=(
+        "worker",
+        "orchestrator",
+        "worker_sidecar",
+        "orchestrator_sidecar",
+        "all_four",
+        "scheduler",
+        "postgres",
+    ),
     kills=5,
     histories=(10, 100, 500, 2_000),
     polls=(10, 100, 1_000),
@@ -48,8 +62,10 @@ QUICK = Plan(
     fan_outs=(100,),
     once_from_items=10_000,
     parked_runs=100,
+    parks_all=False,
+    kinds=("worker", "orchestrator_sidecar", "all_four"),
     kills=1,
-    histories=(10, 500),
+    histories=(10, 100),
     polls=(5, 50),
 )
 

@@ -51,7 +51,8 @@ HAVING min(committed_at) <= %(at)s
 
 def measure(holdfast: Holdfast, plan: Plan) -> Iterator[Step]:
     """Yield a step for each kind of kill."""
-    for kind, victims in KILLS.items():
+    for kind in plan.kinds:
+        victims = KILLS[kind]
         yield (
             f"recovery: {kind}",
             partial(_kind, holdfast, kind, victims, plan.kills),
