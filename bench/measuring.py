@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -87,7 +86,7 @@ class Benchmark:
             self._tell(f"{contestant.title}: preparing")
             try:
                 contestant.prepare()
-            except Exception as error:  # noqa: BLE001 - noted; the figures of an hour are not lost for it
+            except Exception as error:  # noqa: BLE001 - noted; figures of an hour are not lost for it
                 self._failed(contestant.title, "preparing", error)
                 self._progress.advance(self._bar, self._plan.repeats)
                 continue
@@ -100,30 +99,29 @@ class Benchmark:
         return ready
 
     def _block(self, contestant: Contestant, repeat: int) -> None:
-        with self._up(contestant):
+        def steps_in_turn() -> None:
             for what, take in steps(contestant, self._plan, repeat):
                 if not self._step(contestant.name, what, repeat, take):
                     break
+
+        self._while_up(contestant, steps_in_turn)
         self._progress.advance(self._bar)
 
     def _about_holdfast(self) -> None:
-        holdfast = next((one for one in self._contestants if isinstance(one, Holdfast)), None)
-        if holdfast is not None:
-            with self._up(holdfast):
-                for what, take in self._holdfast_alone(holdfast):
-                    self._step(holdfast.name, what, 0, take)
         for contestant in self._contestants:
-            if contestant.parks and (self._plan.parks_all or contestant is holdfast):
-                with self._up(contestant):
-                    self._step(
-                        contestant.name,
-                        "parked runs",
-                        0,
-                        partial(parked.measure, contestant, self._plan.parked_runs),
-                    )
+            if isinstance(contestant, Holdfast):
+                self._while_up(contestant, partial(self._alone, contestant))
+            if contestant.parks and (self._plan.parks_all or isinstance(contestant, Holdfast)):
+                take = partial(parked.measure, contestant, self._plan.parked_runs)
+                park = partial(self._step, contestant.name, "parked runs", 0, take)
+                self._while_up(contestant, park)
         self._progress.advance(self._bar)
 
-    def _holdfast_alone(self, holdfast: Holdfast) -> Iterator[Step]:
+    def _alone(self, holdfast: Holdfast) -> None:
+        for what, take in self._steps_alone(holdfast):
+            self._step(holdfast.name, what, 0, take)
+
+    def _steps_alone(self, holdfast: Holdfast) -> Iterator[Step]:
         yield from status_reads.measure(holdfast, self._plan)
         yield from monitors.measure(holdfast, self._plan)
         yield from recovery.measure(holdfast, self._plan)
@@ -136,17 +134,17 @@ class Benchmark:
 
         yield "counts per activity", counted
 
-    @contextmanager
-    def _up(self, contestant: Contestant) -> Iterator[None]:
+    def _while_up(self, contestant: Contestant, act: Callable[[], object]) -> None:
         self._tell(f"{contestant.title}: starting")
         try:
-            contestant.set_up()
-            yield
-        except Exception as error:  # noqa: BLE001 - noted; the figures of an hour are not lost for it
-            self._failed(contestant.title, "starting", error)
-        finally:
-            contestant.tear_down()
-            self.results.write(self.raw)
+            try:
+                contestant.set_up()
+                act()
+            finally:
+                contestant.tear_down()
+        except Exception as error:  # noqa: BLE001 - noted; figures of an hour are not lost for it
+            self._failed(contestant.title, "starting or ending", error)
+        self.results.write(self.raw)
 
     def _step(
         self, name: str, what: str, repeat: int, take: Callable[[], dict[str, float]]
@@ -154,7 +152,7 @@ class Benchmark:
         self._tell(f"{name} #{repeat + 1}: {what}")
         try:
             self.results.add(name, repeat, take())
-        except Exception as error:  # noqa: BLE001 - noted; the figures of an hour are not lost for it
+        except Exception as error:  # noqa: BLE001 - noted; figures of an hour are not lost for it
             self._failed(name, what, error)
             return False
         return True

@@ -43,7 +43,6 @@ class Processes:
     """Named processes with a log each; all end together."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._running: dict[str, subprocess.Popen[str]] = {}
 
@@ -57,6 +56,7 @@ class Processes:
         user: str | None = None,
     ) -> subprocess.Popen[str]:
         """Start a process from the clone's root, with its output in a log of its name."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         with self.log(name).open("a") as log:
             process = subprocess.Popen(
