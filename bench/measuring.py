@@ -124,7 +124,6 @@ class Benchmark:
     def _steps_alone(self, holdfast: Holdfast) -> Iterator[Step]:
         yield from status_reads.measure(holdfast, self._plan)
         yield from monitors.measure(holdfast, self._plan)
-        yield from recovery.measure(holdfast, self._plan)
         counters = Counters(holdfast.ground.stack)
 
         def counted() -> dict[str, float]:
@@ -133,6 +132,8 @@ class Benchmark:
             return {f"count_{name}": value for name, value in found.items()}
 
         yield "counts per activity", counted
+        # Last: what was killed goes on catching up for a while.
+        yield from recovery.measure(holdfast, self._plan)
 
     def _while_up(self, contestant: Contestant, act: Callable[[], object]) -> None:
         self._tell(f"{contestant.title}: starting")
