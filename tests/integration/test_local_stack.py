@@ -48,6 +48,15 @@ def make_stack(stack_name: str) -> Iterator[Callable[..., Stack]]:
         stack.delete()
 
 
+@pytest.fixture(scope="module")
+def spare(stack_name: str) -> Iterator[Stack]:
+    """A second stack, as the test before has left it: up or down, or not there yet."""
+    stack = Stack(f"{stack_name}-spare")
+    stack.delete()
+    yield stack
+    stack.delete()
+
+
 def left_of(stack: Stack) -> list[psutil.Process]:
     return processes.of_stack(stack.folder.marker)
 
@@ -159,27 +168,24 @@ def test_a_frozen_process_can_be_thawed(stack: Stack) -> None:
     stack.wait_until_ready(60)
 
 
-def test_down_leaves_no_process_and_up_finds_the_state_again(
-    make_stack: Callable[..., Stack],
-) -> None:
-    stack = make_stack("again")
-    stack.up()
-    app_ids, ports = stack.app_ids, stack.ports
-    with client_of(stack) as api:
+def test_down_leaves_no_process_and_up_finds_the_state_again(spare: Stack) -> None:
+    spare.up()
+    app_ids, ports = spare.app_ids, spare.ports
+    with client_of(spare) as api:
         done = start(api, "task_chain", 1)
         waiting = start(api, "request_escalation", ORDER)
         assert wait_for_end(api, done, seconds=30)["state"] == "COMPLETED"
         wait_for_state(api, waiting, "RUNNING", seconds=30)
-    members = left_of(stack)
+    members = left_of(spare)
 
-    stack.down()
-    assert left_of(stack) == []
+    spare.down()
+    assert left_of(spare) == []
     assert [process for process in members if not has_ended(process)] == []
-    assert not stack.is_up()
+    assert not spare.is_up()
 
-    stack.up()
-    assert (stack.app_ids, stack.ports) == (app_ids, ports)
-    with client_of(stack) as api:
+    spare.up()
+    assert (spare.app_ids, spare.ports) == (app_ids, ports)
+    with client_of(spare) as api:
         assert state_of(api, done)["state"] == "COMPLETED"
         answer = api.post(f"/runs/{waiting}/events/human_approval", json=APPROVAL)
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
@@ -187,13 +193,12 @@ def test_down_leaves_no_process_and_up_finds_the_state_again(
         assert wait_for_end(api, waiting, seconds=60)["state"] == "COMPLETED"
 
 
-def test_two_stacks_do_not_see_each_other(stack: Stack, make_stack: Callable[..., Stack]) -> None:
-    other = make_stack("other")
-    other.up()
+def test_two_stacks_do_not_see_each_other(stack: Stack, spare: Stack) -> None:
+    spare.up()
 
-    assert not set(stack.ports.values()) & set(other.ports.values())
-    assert not set(stack.app_ids.values()) & set(other.app_ids.values())
-    with client_of(stack) as here, client_of(other) as there:
+    assert not set(stack.ports.values()) & set(spare.ports.values())
+    assert not set(stack.app_ids.values()) & set(spare.app_ids.values())
+    with client_of(stack) as here, client_of(spare) as there:
         run = start(here, "task_chain", 2)
         assert wait_for_end(here, run, seconds=30)["state"] == "COMPLETED"
         assert there.get(f"/status/{run}").status_code == httpx.codes.NOT_FOUND
@@ -204,48 +209,45 @@ def test_two_stacks_do_not_see_each_other(stack: Stack, make_stack: Callable[...
         for api, first in ((here, 4), (there, 5)):
             assert wait_for_end(api, "twin", seconds=30)["output"][0] == first
 
-    other.down()
-    assert left_of(other) == []
+    spare.down()
+    assert left_of(spare) == []
     assert all(pids(stack).values())
 
 
-def test_the_orphans_of_a_killed_supervisor_are_ended(make_stack: Callable[..., Stack]) -> None:
-    stack = make_stack("orphans")
-    stack.up()
-    orphans = kill_supervisor(stack)
-
-    stack.up()
-    assert stack.is_ready()
-    assert [process for process in orphans if not has_ended(process)] == []
-
-    orphans = kill_supervisor(stack)
-    stack.down()
-    assert [process for process in orphans if not has_ended(process)] == []
-    assert left_of(stack) == []
-
-
-def test_a_stack_whose_folder_was_deleted_can_be_ended(make_stack: Callable[..., Stack]) -> None:
-    stack = make_stack("deleted")
-    stack.up()
-    shutil.rmtree(stack.folder.path)
-    assert stack.name in names_of(stack.folder.root)
-
-    stack.down()
-    assert left_of(stack) == []
-    assert stack.name not in names_of(stack.folder.root)
-
-
-def test_a_port_that_is_taken_meanwhile_is_replaced(make_stack: Callable[..., Stack]) -> None:
-    stack = make_stack("ports")
-    stack.up()
-    before = stack.ports
-    stack.down()
+def test_a_port_that_is_taken_meanwhile_is_replaced(spare: Stack) -> None:
+    spare.up()
+    before = spare.ports
+    spare.down()
     with socket.create_server(("127.0.0.1", before["status-api"])):
-        stack.up()
-        after = stack.ports
+        spare.up()
+        after = spare.ports
 
     assert {name for name in before if before[name] != after[name]} == {"status-api"}
-    assert httpx.get(f"{stack.api_url}/readyz", timeout=30).status_code == httpx.codes.OK
+    assert httpx.get(f"{spare.api_url}/readyz", timeout=30).status_code == httpx.codes.OK
+
+
+def test_the_orphans_of_a_killed_supervisor_are_ended(spare: Stack) -> None:
+    spare.up()
+    orphans = kill_supervisor(spare)
+
+    spare.up()
+    assert spare.is_ready()
+    assert [process for process in orphans if not has_ended(process)] == []
+
+    orphans = kill_supervisor(spare)
+    spare.down()
+    assert [process for process in orphans if not has_ended(process)] == []
+    assert left_of(spare) == []
+
+
+def test_a_stack_whose_folder_was_deleted_can_be_ended(spare: Stack) -> None:
+    spare.up()
+    shutil.rmtree(spare.folder.path)
+    assert spare.name in names_of(spare.folder.root)
+
+    spare.down()
+    assert left_of(spare) == []
+    assert spare.name not in names_of(spare.folder.root)
 
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(make_stack: Callable[..., Stack]) -> None:
