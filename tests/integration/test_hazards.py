@@ -239,6 +239,56 @@ def test_11_a_start_that_is_cut_off_in_its_commit_begins_all_the_same(
     assert wait_for_end(api, run)["state"] == "COMPLETED"
 
 
+def test_13_an_answer_that_comes_before_its_question_is_taken_all_the_same(
+    stack: Stack, api: httpx.Client, db: Engine
+) -> None:
+    run = "early-answer"
+    with lost_turns(db, run):
+        start(api, "request_escalation", {**ORDER, "approval_window_seconds": 2}, instance_id=run)
+        # The turn of the time-out dispatches its step, cannot be saved, and the step answers.
+        eventually("the answer is there", lambda: rows(db, run) == (3, 1), seconds=60)
+        # What it knew of the timer goes with the sidecar; the answer is in the store.
+        assert stack.kill("orchestrator-sidecar")
+    assert wait_for_end(api, run)["output"]["verdict"] == "timed_out"
+
+
+@contextmanager
+def lost_turns(db: Engine, run: str) -> Iterator[None]:
+    """Let every turn after the first fail to be saved, as if the disk was full."""
+    with db.begin() as connection:
+        connection.execute(text("GRANT USAGE ON SCHEMA public TO holdfast_dapr"))
+        connection.execute(text(_LOSE))
+        connection.execute(
+            text(f"""CREATE TRIGGER lose BEFORE INSERT ON dapr.state FOR EACH ROW
+                WHEN (new.key LIKE '%||{run}||history-000004') EXECUTE FUNCTION public.lose()""")
+        )
+    try:
+        yield
+    finally:
+        with db.begin() as connection:
+            connection.execute(text("DROP TRIGGER lose ON dapr.state"))
+            connection.execute(text("DROP FUNCTION public.lose"))
+            connection.execute(text("REVOKE USAGE ON SCHEMA public FROM holdfast_dapr"))
+
+
+_LOSE = """
+    CREATE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'no space left on device';
+    END $$
+"""
+
+
+def rows(db: Engine, run: str) -> tuple[int, int]:
+    """Count what the store has of a run's history and of its inbox."""
+    query = """SELECT count(*) FILTER (WHERE key LIKE :history),
+                      count(*) FILTER (WHERE key LIKE :inbox) FROM dapr.state"""
+    names = {"history": f"%||{run}||history-%", "inbox": f"%||{run}||inbox-%"}
+    with db.connect() as connection:
+        history, inbox = connection.execute(text(query), names).one()
+    return int(history), int(inbox)
+
+
 @contextmanager
 def held_commit(db: Engine, instance: str) -> Iterator[None]:
     """Let the commit that creates an instance wait, as on a slow disk: it cannot be cancelled."""

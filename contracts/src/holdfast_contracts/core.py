@@ -173,12 +173,18 @@ class Checkpoint(Model):
     """A step that does nothing but commit the turn before it."""
 
 
+class Checkpointed(Model):
+    """The turn before a checkpoint is saved, unless its answer came ahead of its question."""
+
+    early: bool = False
+
+
 CLOSE_RUN = Activity("close_run", CloseRun, RunClosed)
 
 #: Runs in the orchestrator itself, after every timer. The engine saves a fired timer with the
 #: turn that follows it; a turn that dispatches to another app can fail after the timer was taken
 #: and leave the instance unreadable for good. A local step cannot.
-CHECKPOINT = Activity("checkpoint", Checkpoint, Checkpoint, App.ORCHESTRATOR)
+CHECKPOINT = Activity("checkpoint", Checkpoint, Checkpointed, App.ORCHESTRATOR)
 
 
 class ChildOf(Model):

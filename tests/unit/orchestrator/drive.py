@@ -19,10 +19,10 @@ from typing import Any
 import dapr.ext.workflow._durabletask.internal.helpers as make
 import dapr.ext.workflow._durabletask.internal.protos as pb
 from dapr.ext.workflow import WorkflowRuntime
-from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor
 
 from holdfast_contracts.core import CHECKPOINT, PARENT_COMMITTED, Event
 from holdfast_orchestrator.engine import registry_of
+from holdfast_orchestrator.executor import Executor
 from holdfast_orchestrator.registry import register_all
 from holdfast_orchestrator.workflows import IMPLEMENTATIONS, Implementation
 
@@ -31,7 +31,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 WORKER_APP = "activity-worker"
 
 #: What the steps that are local to the orchestrator answer.
-LOCAL = {CHECKPOINT.name: {"saved": True}, PARENT_COMMITTED.name: {"committed": True}}
+LOCAL = {CHECKPOINT.name: {"early": False}, PARENT_COMMITTED.name: {"committed": True}}
 
 Worker = Callable[[str, dict[str, Any]], Any]
 
@@ -157,7 +157,7 @@ class Drive:
 
     def _turn(self, old: list[Any], new: list[Any]) -> list[Any]:
         """Execute, and write down version and patches as the engine does."""
-        result = _OrchestrationExecutor(self._registry, LOG).execute(self.instance, old, new)
+        result = Executor(self._registry, LOG).execute(self.instance, old, new)
         taken = [p for e in old for p in e.workflowStarted.version.patches]
         asked = result.patches or []
         assert asked[: len(taken)] == taken, "the engine would stall the run"
@@ -173,7 +173,7 @@ class Drive:
         return list(result.actions)
 
     def _execute(self, old: list[Any], new: list[Any]) -> list[Any]:
-        executor = _OrchestrationExecutor(self._registry, LOG)
+        executor = Executor(self._registry, LOG)
         return list(executor.execute(self.instance, old, new).actions)
 
     def _arrived(self) -> list[Any]:

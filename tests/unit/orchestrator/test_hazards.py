@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import dapr.ext.workflow._durabletask.internal.helpers as make
 import dapr.ext.workflow._durabletask.internal.protos as pb
+from dapr.ext.workflow._durabletask.internal import timer
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
 
 from holdfast_contracts.core import RESUME, SUSPEND
+from holdfast_orchestrator.executor import Executor
 from tests.unit.orchestrator.drive import Arrival, Drive
 from tests.unit.orchestrator.worlds import ChainWorld
 
 LOG = logging.getLogger("hazards")
+NOON = datetime(2026, 1, 1, 12)  # noqa: DTZ001 - the SDK takes naive times
 
 
 def two_steps(ctx: Any, _input: Any) -> Any:
@@ -89,3 +93,70 @@ def test_a_new_waiter_in_each_loop_swallows_the_next_event_but_a_poll_leaves_no_
     drive = Drive("task_chain", 1, ChainWorld(), arrivals=arrivals)
     drive.run()
     assert [name for name, _ in drive.commands].count("checkpoint") == 1
+
+
+def asleep(ctx: Any, _input: Any) -> Any:
+    yield ctx.create_timer(timedelta(seconds=1))
+    answer = yield ctx.call_activity("checkpoint")
+    told.append(answer)
+    yield ctx.call_activity("b")
+
+
+told: list[Any] = []
+
+#: The turn of the timer was lost after its step had been dispatched: the answer is there first.
+SLEPT = [
+    make.new_workflow_started_event(),
+    make.new_execution_started_event("asleep", "i", "null"),
+    timer.new_timer_created_event(1, NOON),
+]
+LATE_TURN = [
+    make.new_workflow_started_event(),
+    make.new_task_completed_event(2, '{"early": false}'),
+    timer.new_timer_fired_event(1, NOON),
+]
+
+
+def turn(executor: type[_OrchestrationExecutor], old: list[Any], new: list[Any]) -> list[str]:
+    registry = _Registry()
+    registry.add_named_orchestrator("asleep", asleep)
+    told.clear()
+    actions = executor(registry, LOG).execute("i", old, new).actions
+    return [action.scheduleTask.name for action in actions]
+
+
+def test_13_the_sdk_drops_an_answer_that_comes_before_its_question() -> None:
+    # The engine does not dispatch the checkpoint again, for it is answered.
+    assert turn(_OrchestrationExecutor, SLEPT, LATE_TURN) == ["checkpoint"]
+    assert told == []
+
+
+def test_13_we_take_it_when_the_question_is_asked_and_replay_does_the_same() -> None:
+    assert turn(Executor, SLEPT, LATE_TURN) == ["checkpoint", "b"]
+    assert told == [{"early": True}]
+    # As the engine saves the turn, the question comes after all that the turn took in.
+    history = [
+        *SLEPT,
+        *LATE_TURN,
+        make.new_task_scheduled_event(2, "checkpoint"),
+        make.new_task_scheduled_event(3, "b"),
+    ]
+    wake = [make.new_workflow_started_event(), make.new_event_raised_event("other")]
+    assert turn(Executor, history, wake) == []
+    assert told == [{"early": True}]
+
+
+def test_13_a_run_that_stands_still_goes_on_when_it_is_woken() -> None:
+    # Its turn was run by the SDK alone, and nothing came after it.
+    history = [*SLEPT, *LATE_TURN, make.new_task_scheduled_event(2, "checkpoint")]
+    wake = [make.new_workflow_started_event(), make.new_event_raised_event("wake")]
+    assert turn(_OrchestrationExecutor, history, wake) == []
+    assert turn(Executor, history, wake) == ["b"]
+
+
+def test_13_an_answer_in_its_place_stays_as_it_is() -> None:
+    history = [*SLEPT, make.new_workflow_started_event(), timer.new_timer_fired_event(1, NOON)]
+    history.append(make.new_task_scheduled_event(2, "checkpoint"))
+    answer = [make.new_workflow_started_event(), make.new_task_completed_event(2, "{}")]
+    assert turn(Executor, history, answer) == ["b"]
+    assert told == [{}]

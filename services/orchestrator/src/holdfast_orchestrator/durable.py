@@ -29,6 +29,7 @@ from holdfast_contracts.core import (
     WAITING_STATUS,
     Activity,
     Checkpoint,
+    Checkpointed,
     ChildOf,
     CloseRun,
     Command,
@@ -279,7 +280,13 @@ def _schedule(
 
 def _checkpoint(run: Run) -> Steps[None]:
     """Commit the turn that took a timer before anything remote is dispatched."""
-    yield run.ctx.call_activity(CHECKPOINT.name, input=Checkpoint().model_dump(mode="json"))
+    early = True
+    while early:
+        answer = yield run.ctx.call_activity(
+            CHECKPOINT.name, input=Checkpoint().model_dump(mode="json")
+        )
+        # Ahead of its question, it is the answer of a turn that was lost: this one is not saved.
+        early = Checkpointed.model_validate(answer).early
 
 
 def _wait_until(run: Run, event: Event, deadline: datetime) -> Steps[RaisedEvent | None]:

@@ -8,11 +8,9 @@ from dapr.ext.workflow._durabletask.client import TaskHubGrpcClient
 from dapr.ext.workflow._durabletask.internal import protos, timer
 from dapr.ext.workflow._durabletask.internal.protos import CreateInstanceRequest, HistoryEvent
 from dapr.ext.workflow._durabletask.task import Task, TaskFailedError
-from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor as Executor
 
 __all__ = [
     "CreateInstanceRequest",
-    "Executor",
     "HistoryEvent",
     "Task",
     "TaskFailedError",

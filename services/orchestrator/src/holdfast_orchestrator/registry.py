@@ -12,11 +12,13 @@ from holdfast_contracts.batch_processing import CHILD_WIDTH, BatchChunkInput
 from holdfast_contracts.core import (
     CHECKPOINT,
     PARENT_COMMITTED,
+    Checkpointed,
     ChildOf,
     Committed,
     RetryPolicy,
 )
 from holdfast_contracts.job_status_monitor import JobStatusMonitorTurn
+from holdfast_orchestrator import executor
 from holdfast_orchestrator.durable import Run, Steps, end
 from holdfast_orchestrator.workflows import IMPLEMENTATIONS, Function, Implementation
 
@@ -35,6 +37,7 @@ def register_all(
     Every workflow has a version from its first day on: a run that began without one would be
     taken for a run of the latest, whatever that is when it goes on.
     """
+    executor.use()
     for implementation in implementations:
         runtime.register_versioned_workflow(
             durable(implementation.function, worker_app_id),
@@ -47,7 +50,7 @@ def register_all(
     # replaces another one needs functions of its own.
     def checkpoint(_ctx: WorkflowActivityContext, _input: Any) -> dict[str, Any]:
         """Do nothing; that the engine saved the turn before it is the point."""
-        return {}
+        return Checkpointed().model_dump(mode="json")
 
     def ask_parent(_ctx: WorkflowActivityContext, question: Any) -> dict[str, Any]:
         """Look whether the turn that made the child is saved."""

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from holdfast_contracts.catalogue import ACTIVITIES
 from holdfast_orchestrator.engine import (
-    Executor,
     HistoryEvent,
     TaskFailedError,
     messages,
@@ -22,6 +21,7 @@ from holdfast_orchestrator.engine import (
     registry_of,
     timer,
 )
+from holdfast_orchestrator.executor import Executor
 from holdfast_orchestrator.registry import register_all
 from holdfast_orchestrator.replay import steps
 from holdfast_orchestrator.replay.findings import Finding, Kind, Verdict
