@@ -243,40 +243,46 @@ def test_13_an_answer_that_comes_before_its_question_is_taken_all_the_same(
     stack: Stack, api: httpx.Client, db: Engine
 ) -> None:
     run = "early-answer"
-    with lost_turns(db, run):
+    with lost_turns(db, run) as keep_the_timers:
         start(api, "request_escalation", {**ORDER, "approval_window_seconds": 2}, instance_id=run)
         # The turn of the time-out dispatches its step, cannot be saved, and the step answers.
         eventually("the answer is there", lambda: rows(db, run) == (3, 1), seconds=60)
-        # What it knew of the timer goes with the sidecar; the answer is in the store.
-        assert stack.kill("orchestrator-sidecar")
-    assert wait_for_end(api, run)["output"]["verdict"] == "timed_out"
+        # Now it comes again, with the answer in front of the timer.
+        keep_the_timers()
+        assert wait_for_end(api, run)["output"]["verdict"] == "timed_out"
 
 
 @contextmanager
-def lost_turns(db: Engine, run: str) -> Iterator[None]:
-    """Let every turn after the first fail to be saved, as if the disk was full."""
+def lost_turns(db: Engine, run: str) -> Iterator[Callable[[], None]]:
+    """Let no turn after the first be saved, as if the disk was full; then only that of a timer."""
+    name = f"%||{run}||history-00000"
+    refusing = """CREATE OR REPLACE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF {wanted} THEN RETURN NULL; END IF;
+            RAISE EXCEPTION 'no space left on device';
+        END $$"""
+    # Its answer alone makes a turn of one row, which is the start of every turn.
+    timer = f"EXISTS (SELECT FROM dapr.state WHERE key LIKE '{name}4')"
     with db.begin() as connection:
         connection.execute(text("GRANT USAGE ON SCHEMA public TO holdfast_dapr"))
-        connection.execute(text(_LOSE))
+        connection.execute(text(refusing.format(wanted="false")))
         connection.execute(
-            text(f"""CREATE TRIGGER lose BEFORE INSERT ON dapr.state FOR EACH ROW
-                WHEN (new.key LIKE '%||{run}||history-000004') EXECUTE FUNCTION public.lose()""")
+            text(f"""CREATE CONSTRAINT TRIGGER lose AFTER INSERT ON dapr.state
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                WHEN (new.key LIKE '{name}3') EXECUTE FUNCTION public.lose()""")
         )
+
+    def keep_the_timers() -> None:
+        with db.begin() as connection:
+            connection.execute(text(refusing.format(wanted=timer)))
+
     try:
-        yield
+        yield keep_the_timers
     finally:
         with db.begin() as connection:
             connection.execute(text("DROP TRIGGER lose ON dapr.state"))
             connection.execute(text("DROP FUNCTION public.lose"))
             connection.execute(text("REVOKE USAGE ON SCHEMA public FROM holdfast_dapr"))
-
-
-_LOSE = """
-    CREATE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'no space left on device';
-    END $$
-"""
 
 
 def rows(db: Engine, run: str) -> tuple[int, int]:
