@@ -93,6 +93,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
         paths[path]["post"]["requestBody"] = {**body, "required": False}
     links.connect(document)
     _secure(document)
+    _bounded(document)
     return document
 
 
@@ -137,6 +138,15 @@ def _secure(document: dict[str, Any]) -> None:
                 operation["security"] = [{"token": []}]
                 for code in refusals:
                     operation["responses"].setdefault(str(int(code)), _refused(code))
+
+
+def _bounded(document: dict[str, Any]) -> None:
+    """Say of every operation that its address has a limit: the server's, with a page of its own."""
+    code = HTTPStatus.REQUEST_URI_TOO_LONG
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            too_long = {"description": code.phrase, "content": {"text/html": {}}}
+            operation["responses"].setdefault(str(int(code)), too_long)
 
 
 def _refused(code: HTTPStatus) -> dict[str, Any]:
