@@ -10,7 +10,9 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +89,7 @@ class GoBuild:
         """Run Go, count its lines, keep them in the log, and explain a failure in one line."""
         with (
             self._log.open("a", encoding="utf-8") as out,
+            _interrupt_held_back() as let_through,
             subprocess.Popen(
                 [self._go, *arguments],
                 cwd=self._pin.folder,
@@ -101,6 +104,7 @@ class GoBuild:
             ) as go,
         ):
             try:
+                let_through()
                 for line in go.stderr or ():
                     out.write(line)
                     view.advance()
@@ -110,6 +114,29 @@ class GoBuild:
         if go.returncode != 0:
             output = self._log.read_text("utf-8", "replace")[-_LOG_TAIL_BYTES:]
             raise ToolchainError(explain_go(output, self._name, self._log, self._pin.source.folder))
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[Callable[[], None]]:
+    """Hold a Ctrl-C back until the given function is called.
+
+    One that came while a process was being started would leave it running: nobody has its id yet.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # Python interrupts the main thread and no other.
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+
+    def let_through() -> None:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(came.pop())
+
+    try:
+        yield let_through
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def go_environment(base: Mapping[str, str]) -> dict[str, str]:

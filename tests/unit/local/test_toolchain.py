@@ -225,6 +225,20 @@ def test_interrupted_build_leaves_neither_a_compiler_nor_a_binary(
     assert toolchain.find("placement") is None
 
 
+def test_interrupt_that_comes_while_a_compiler_is_being_started_ends_it(
+    toolchain: Toolchain, machine: Path, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    at_once = f"build) echo $$ > '{pid}'; kill -INT $PPID; exec sleep 600; "
+    script(machine / "go", GO.replace("build) ", at_once))
+    with build("placement") as process:
+        process.communicate()
+
+    assert process.returncode != 0
+    assert not psutil.pid_exists(int(pid.read_text()))
+    assert toolchain.find("placement") is None
+
+
 def test_command_says_in_one_line_what_went_wrong(machine: Path) -> None:
     script(machine / "go", GO.replace("build) ", "build) exit 1; "))
     with build("placement") as process:
