@@ -12,6 +12,17 @@ from holdfast_servicekit.settings import ServiceSettings
 
 SIDECAR_HOST = "127.0.0.1"
 _TIMEOUT_SECONDS = 1.0
+#: The scheduler answers from a quorum.
+_SCHEDULER_SECONDS = 5.0
+#: A job that is never due keeps a word in the scheduler, where timers and steps are kept, too.
+_MEMORY = "jobs/holdfast-memory"
+_NEVER = "2999-01-01T00:00:00Z"
+#: daprd answers 500 for a job that there is not, with the scheduler's words.
+_NO_JOB = "code = NotFound desc = job not found"
+
+
+class SchedulerAwayError(Exception):
+    """The scheduler cannot be asked now."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,24 @@ class Sidecar:
         except (httpx.HTTPError, ValueError):
             return None
 
+    def recall(self) -> str | None:
+        """Return the word that the scheduler keeps for this app, or ``None`` if it has none.
+
+        Raises `SchedulerAwayError`.
+        """
+        answer = self._scheduler("GET")
+        if answer.status_code == HTTPStatus.NOT_FOUND or _NO_JOB in answer.text:
+            return None
+        if not answer.is_success:
+            raise SchedulerAwayError(f"status {answer.status_code}: {answer.text[:300]}")
+        return str(answer.json()["data"]["value"])
+
+    def remember(self, word: str) -> None:
+        """Have the scheduler keep the word in place of the one before; see `recall`."""
+        answer = self._scheduler("POST", {"dueTime": _NEVER, "data": word, "overwrite": True})
+        if not answer.is_success:
+            raise SchedulerAwayError(f"status {answer.status_code}: {answer.text[:300]}")
+
     def shut_down(self) -> None:
         """Ask the sidecar to end, so that whoever supervises it starts it anew."""
         try:
@@ -58,11 +87,25 @@ class Sidecar:
             # It may end before it answers; if it did not hear, it is asked again.
             return
 
-    def _request(self, method: str, path: str) -> httpx.Response:
+    def _scheduler(self, method: str, body: dict[str, object] | None = None) -> httpx.Response:
+        try:
+            return self._request(method, _MEMORY, body, seconds=_SCHEDULER_SECONDS)
+        except httpx.HTTPError as error:
+            raise SchedulerAwayError(f"{type(error).__name__}: {error}") from error
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, object] | None = None,
+        *,
+        seconds: float = _TIMEOUT_SECONDS,
+    ) -> httpx.Response:
         return httpx.request(
             method,
             f"http://{self.host}:{self.http_port}/v1.0/{path}",
             headers={"dapr-api-token": self.api_token} if self.api_token else {},
-            timeout=_TIMEOUT_SECONDS,
+            json=body,
+            timeout=seconds,
             trust_env=False,
         )

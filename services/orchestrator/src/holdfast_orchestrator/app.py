@@ -43,7 +43,8 @@ def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime
         interceptors=[DaprClientTimeoutInterceptor(), TraceStarts()],
     )
     parents = Parents(engine)
-    runtime = SupervisedRuntime(lambda: build_runtime(settings, parents), Sidecar.of(settings))
+    sidecar = Sidecar.of(settings)
+    runtime = SupervisedRuntime(lambda: build_runtime(settings, parents), sidecar)
     gateway = EngineGateway(
         DaprWorkflowClient(host=SIDECAR_HOST, port=str(port), logger_options=sdk_logs()), engine
     )
@@ -51,7 +52,9 @@ def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime
     logs.bind_requests(app)
     tracing.instrument(app)
     problems.register(app)
-    app.register_blueprint(management(gateway, settings.app_api_token, settings.worker_app_id))
+    app.register_blueprint(
+        management(gateway, sidecar, settings.app_api_token, settings.worker_app_id)
+    )
     app.register_blueprint(health.blueprint(runtime.live, {"workflow runtime": runtime.ready}))
     app.register_blueprint(metrics.blueprint())
     return app, runtime

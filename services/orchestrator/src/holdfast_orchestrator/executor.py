@@ -1,23 +1,25 @@
-"""The SDK's executor, with a work-around for hazard 13 of docs/hazards.md.
+"""The SDK's executor, which sees a run's events as `Ordering` has them, and can re-arm a run.
 
-The engine dispatches a turn's steps before it saves the turn. If the save fails, and the turn was
-that of a timer, the step's answer is in the inbox when the turn comes again, *in front of* the
-timer, which is not kept there. The SDK drops an answer to a step that it has not scheduled yet; the
-engine takes the step for answered, and dispatches it no more. The run would stand still for good.
+A run that is *re-armed* dispatches again whatever it waits for: a timer or a step that the
+scheduler has lost, a child whose answer is. Numbers and inputs are those of the history, so it
+waits for the same as before. It does not matter which of two answers comes first: the ledger makes
+them equal, and the engine takes one for each number. The history has those steps twice from then
+on; a replay leaves the second out.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import dapr.ext.workflow._durabletask.worker as sdk
 
-from holdfast_contracts.core import Checkpointed
+from holdfast_orchestrator.engine import protos
+from holdfast_orchestrator.ordering import Ordering
 
-#: What a checkpoint answers, now and in former versions.
-_ANSWERS: tuple[dict[str, Any], ...] = (Checkpointed().model_dump(mode="json"), {})
+#: After one of these the run, or this generation of it, waits for nothing.
+_LAST = ("completeWorkflow", "workflowVersionNotAvailable")
 
 
 class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no place for this
@@ -31,10 +33,23 @@ class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no pla
         propagated_history: Any = None,
     ) -> Any:
         """Return what the turn does; see the SDK."""
-        scheduled: set[int] = set()
-        old = _in_order(old_events, scheduled)
-        new = _in_order(new_events, scheduled)
-        return super().execute(instance_id, old, new, propagated_history)
+        ordering = Ordering()
+        old = ordering.sort(old_events)
+        ordering.rearmed = False  # that was another turn
+        new = ordering.sort(new_events)
+        result = super().execute(instance_id, old, new, propagated_history)
+        if ordering.rearmed and not any(_is_last(action) for action in result.actions):
+            result.actions += map(_again, ordering.open.values())
+        return result
+
+    def process_event(self, ctx: Any, event: Any) -> None:
+        """Take an event, but no answer of a step to something else of the same number."""
+        if event.HasField("taskCompleted") or event.HasField("taskFailed"):
+            answer = event.taskCompleted if event.HasField("taskCompleted") else event.taskFailed
+            asked = ctx._pending_actions.get(answer.taskScheduledId)  # noqa: SLF001 - the SDK's own
+            if asked is not None and not asked.HasField("scheduleTask"):
+                return
+        super().process_event(ctx, event)
 
 
 def use() -> None:
@@ -42,42 +57,33 @@ def use() -> None:
     sdk._OrchestrationExecutor = Executor  # type: ignore[misc]  # noqa: SLF001
 
 
-def _in_order(events: Iterable[Any], scheduled: set[int]) -> list[Any]:
-    """Return events with each early answer right after its call, or else at the end.
-
-    In a history the engine has put the call behind all that the turn took in; so both places come
-    to the same.
-    """
-    ordered: list[Any] = []
-    early: dict[int, Any] = {}
-    for event in events:
-        answers = _answers(event)
-        if answers is not None and answers not in scheduled:
-            early[answers] = _told(event)
-            continue
-        ordered.append(event)
-        if event.HasField("taskScheduled"):
-            scheduled.add(event.eventId)
-            if event.eventId in early:
-                ordered.append(early.pop(event.eventId))
-    return [*ordered, *early.values()]
+def _is_last(action: Any) -> bool:
+    return action.WhichOneof("workflowActionType") in _LAST
 
 
-def _answers(event: Any) -> int | None:
-    """Return the number of the step that an event answers; none: it answers none."""
-    if event.HasField("taskCompleted"):
-        return int(event.taskCompleted.taskScheduledId)
-    if event.HasField("taskFailed"):
-        return int(event.taskFailed.taskScheduledId)
-    return None
+def _again(event: Any) -> Any:
+    """Return the action that makes the same step once more."""
+    action = protos.WorkflowAction(id=event.eventId)
+    if event.HasField("router"):
+        action.router.CopyFrom(event.router)
+    match event.WhichOneof("eventType"):
+        case "taskScheduled":
+            _copy(event.taskScheduled, action.scheduleTask)
+            # A sidecar remembers for a minute which executions it has answered.
+            action.scheduleTask.taskExecutionId = str(uuid.uuid4())
+        case "timerCreated":
+            _copy(event.timerCreated, action.createTimer)
+        case _:
+            _copy(event.childWorkflowInstanceCreated, action.createChildWorkflow)
+    return action
 
 
-def _told(event: Any) -> Any:
-    """Return the answer as the workflow is told it: a checkpoint is told that it was none."""
-    answer = event.taskCompleted.result.value if event.HasField("taskCompleted") else ""
-    if not answer or json.loads(answer) not in _ANSWERS:
-        return event
-    told = type(event)()
-    told.CopyFrom(event)
-    told.taskCompleted.result.value = Checkpointed(early=True).model_dump_json()
-    return told
+def _copy(source: Any, target: Any) -> None:
+    """Copy the fields that both have, by name."""
+    known = target.DESCRIPTOR.fields_by_name
+    for field, value in source.ListFields():
+        if field.name in known and field.message_type is None:
+            setattr(target, field.name, value)
+        elif field.name in known:
+            getattr(target, field.name).CopyFrom(value)
+    target.SetInParent()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 from holdfast_contracts.core import EffectKey
 from holdfast_orchestrator.engine import TaskHubGrpcClient
 from holdfast_orchestrator.history import describe, parsed, rfc3339
+from holdfast_orchestrator.ordering import REARM_EVENT
 from holdfast_orchestrator.replay.recording import Recording
 
 T = TypeVar("T")
@@ -24,10 +25,16 @@ TERMINAL = frozenset({"COMPLETED", "FAILED", "TERMINATED"})
 WAKE_EVENT = "holdfast-wake"
 #: A child that has not begun after this time is taken to have lost what starts it.
 _CHILD_BEGINS_WITHIN = timedelta(seconds=5)
+#: What the engine says of a state that it will never be able to load: hazard 1.
+_UNREADABLE = "declared in metadata"
 
 
 class EngineUnavailableError(Exception):
     """The engine cannot be asked now; nothing is known to have changed."""
+
+
+class InstanceUnreadableError(Exception):
+    """The engine has the instance, and cannot load its state."""
 
 
 class NoSuchInstanceError(Exception):
@@ -48,6 +55,15 @@ class InstanceFinishedError(Exception):
 
 class EventNotRerunnableError(Exception):
     """The history has no step of ours at that event, so it cannot run again from there."""
+
+
+@dataclass(frozen=True)
+class Rearmed:
+    """The instances that dispatch again what they wait for, and those that cannot be loaded."""
+
+    rearmed: list[str] = field(default_factory=list)
+    #: By instance ID, what the engine says of it.
+    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 class EngineGateway:
@@ -128,6 +144,18 @@ class EngineGateway:
         """
         return self._wake(instance_id, self._existing(instance_id))
 
+    def rearm(self, instance_id: str) -> Rearmed:
+        """Have a run, and the children that it waits for, dispatch again what they wait for.
+
+        What is not lost comes twice, and counts once; see `Executor`.
+        """
+        state = self._existing(instance_id)
+        if state["status"] in TERMINAL:
+            raise InstanceFinishedError
+        done = Rearmed()
+        self._rearm(instance_id, done)
+        return done
+
     def terminate(self, instance_id: str) -> None:
         """End a run and its children where they stand; nothing is compensated."""
         if self._existing(instance_id)["status"] in TERMINAL:
@@ -174,6 +202,18 @@ class EngineGateway:
             if found is not None and not _is_new(found):
                 woken += self._wake(child, found)
         return woken
+
+    def _rearm(self, instance_id: str, done: Rearmed) -> None:
+        for child in open_children(self._events(instance_id)):
+            try:
+                found = self.state(child)
+                # One that has ended, or is not there, its parent begins again.
+                if found is not None and found["status"] not in TERMINAL:
+                    self._rearm(child, done)
+            except InstanceUnreadableError as error:
+                done.unreadable[child] = str(error)
+        _ask(lambda: self._client.raise_workflow_event(instance_id, REARM_EVENT))
+        done.rearmed.append(instance_id)
 
     def _events(self, instance_id: str) -> list[dict[str, Any]]:
         return [
@@ -239,4 +279,6 @@ def _ask(call: Callable[[], T]) -> T:
         return call()
     except grpc.RpcError as error:
         message = f"{error.code().name}: {error.details()}"
+        if _UNREADABLE in message:
+            raise InstanceUnreadableError(message) from error
         raise EngineUnavailableError(message) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -13,15 +14,18 @@ from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from holdfast_contracts.core import InstanceId, RaisedEvent
+from holdfast_orchestrator import memory
 from holdfast_orchestrator.gateway import (
     EngineGateway,
     EngineUnavailableError,
     EventNotRerunnableError,
     InstanceExistsError,
     InstanceFinishedError,
+    InstanceUnreadableError,
     NoSuchInstanceError,
 )
 from holdfast_servicekit.problems import Problem
+from holdfast_servicekit.sidecar import Sidecar
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -56,7 +60,9 @@ class RerunRequest(BaseModel):
     new_instance_id: InstanceId
 
 
-def blueprint(gateway: EngineGateway, app_token: str, worker_app_id: str) -> Blueprint:
+def blueprint(
+    gateway: EngineGateway, sidecar: Sidecar, app_token: str, worker_app_id: str
+) -> Blueprint:
     """Offer the engine to callers that come through our own sidecar.
 
     The sidecar adds the app's token to every call that it lets in (Dapr docs, "App API token").
@@ -66,6 +72,7 @@ def blueprint(gateway: EngineGateway, app_token: str, worker_app_id: str) -> Blu
     _guard(pages, app_token)
     _register_starts_and_reads(pages, gateway, worker_app_id)
     _register_actions(pages, gateway)
+    memory.register(pages, sidecar)
     _register_refusals(pages)
     return pages
 
@@ -135,6 +142,10 @@ def _register_actions(pages: Blueprint, gateway: EngineGateway) -> None:
     def wake(instance_id: str) -> ResponseReturnValue:
         return jsonify(woken=gateway.wake(instance_id))
 
+    @pages.post("/instances/<instance_id>/rearm")
+    def rearm(instance_id: str) -> ResponseReturnValue:
+        return jsonify(asdict(gateway.rearm(instance_id)))
+
     @pages.post("/instances/<instance_id>/rerun")
     def rerun(instance_id: str) -> ResponseReturnValue:
         wanted = _parse(RerunRequest)
@@ -168,6 +179,12 @@ def _register_refusals(pages: Blueprint) -> None:
     @pages.errorhandler(InstanceExistsError)
     def exists(error: InstanceExistsError) -> Response:
         return Problem(HTTPStatus.CONFLICT, "The instance exists", instance=error.state).response()
+
+    @pages.errorhandler(InstanceUnreadableError)
+    def unreadable(error: InstanceUnreadableError) -> Response:
+        return Problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "The instance cannot be read", str(error)
+        ).response()
 
     @pages.errorhandler(EventNotRerunnableError)
     def not_rerunnable(error: EventNotRerunnableError) -> Response:
