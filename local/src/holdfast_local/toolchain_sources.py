@@ -1,13 +1,13 @@
 """Every Go module that programs are built from, and the programs of each.
 
 A module's version and the checksums of all that it needs are in its folder of ``tools``; here is
-what a ``go.mod`` cannot say: the packages, their tags, and which variables hold their version.
+what a ``go.mod`` cannot say: the packages, and which variables hold their version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 MODULE = "github.com/dapr/dapr"
 #: What the one-machine stack runs.
@@ -21,11 +21,11 @@ class Source:
     name: str
     folder: str
     module: str
-    #: Each program's package below the module; the module itself where that is empty.
+    #: Each program's package below the module; the module itself where that is empty; with ``./``
+    #: one of our own in the folder, which puts the program together from the module's parts.
     programs: Mapping[str, str]
     #: What the linker sets, so that a binary knows its version.
     stamps: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def binaries(self) -> tuple[str, ...]:
@@ -35,6 +35,8 @@ class Source:
     def package(self, binary: str) -> str:
         """Return the package that a program is built from."""
         below = self.programs[binary]
+        if below.startswith("./"):
+            return below
         return f"{self.module}/{below}" if below else self.module
 
     def link_flags(self, version: str) -> str:
@@ -55,13 +57,11 @@ DAPR = Source(
     "dapr",
     MODULE,
     # The last three are for clusters.
-    _commands(*STACK_BINARIES, "sentry", "operator", "injector"),
+    _commands(*STACK_BINARIES, "sentry", "operator", "injector") | {"daprd": "./daprd"},
     (
         f"{MODULE}/pkg/buildinfo.version={{version}}",
         "github.com/dapr/kit/logger.DaprVersion={version}",
     ),
-    # The components that Dapr calls stable, the state store on PostgreSQL among them.
-    {"daprd": "stablecomponents"},
 )
 PROMETHEUS = Source(
     "Prometheus", "prometheus", "github.com/prometheus/prometheus", _commands("promtool")
@@ -79,6 +79,14 @@ HELM = Source(
         "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1",
         "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34",
     ),
+)
+#: For the tests: the charts work with either.
+HELM4 = Source(
+    "Helm 4",
+    "helm4",
+    "helm.sh/helm/v4",
+    {"helm4": "cmd/helm"},
+    ("helm.sh/helm/v4/internal/version.version=v{version}",),
 )
 HELM_UNITTEST = Source(
     "helm-unittest",
@@ -126,7 +134,7 @@ KUBERNETES = Source(
     ),
 )
 ETCD = Source("etcd", "etcd", "go.etcd.io/etcd/server/v3", {"etcd": ""})
-COREDNS = Source("CoreDNS", "coredns", "github.com/coredns/coredns", {"coredns": ""})
+COREDNS = Source("CoreDNS", "coredns", "github.com/coredns/coredns", {"coredns": "./coredns"})
 CONTAINERD = Source(
     "containerd",
     "containerd",
@@ -197,6 +205,7 @@ SOURCES = (
     DAPR,
     PROMETHEUS,
     HELM,
+    HELM4,
     HELM_UNITTEST,
     KUBECONFORM,
     HELM_DOCS,

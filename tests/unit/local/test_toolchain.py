@@ -175,9 +175,13 @@ def test_pin_changes_with_every_file_that_decides_the_bytes(tmp_path: Path) -> N
     (folder / "go.sum").write_text("a\n")
     first = read_pin(tmp_path)
     (folder / "go.sum").write_text("b\n")
+    second = read_pin(tmp_path)
+    (folder / "daprd").mkdir()
+    (folder / "daprd" / "main.go").write_text("package main\n")
+    third = read_pin(tmp_path)
 
     assert (first.version, first.oldest_go) == ("1.18.2", (1, 26, 5))
-    assert read_pin(tmp_path).checksum != first.checksum
+    assert len({pin.checksum for pin in (first, second, third)}) == 3
 
 
 def build(*names: str) -> subprocess.Popen[str]:
