@@ -17,7 +17,8 @@
 #   SEEDS=n       make chaos-campaign: how many seeds, by default 10
 #   LEGS=file     make demo: a CSV of flight legs (origin,destination) instead of the sample
 #   ARGS="…"      make unit, integration, browser, test: more arguments for pytest
-#                 make demo, up, down, status, replay-check, bench: more arguments for the command
+#                 make demo, up, down, status, replay-check, bench, bench-scaling: more arguments
+#                 for the command
 #   CLUSTER=name  make cluster and what follows: which cluster, by default holdfast
 #   PORT=n        make cluster, deploy: the status API's port on 127.0.0.1, by default 8480
 #   IMAGES=how    make cluster, deploy: pulled, built, or auto, which finds out
@@ -144,6 +145,10 @@ status: setup ## show the local stack, process by process
 .PHONY: bench
 bench: setup ## measure Holdfast beside its peers; writes docs/benchmarks.md; an hour, or QUICK=1
 	@$(PY) -m bench run $(if $(QUICK),--quick) $(ARGS)
+
+.PHONY: bench-scaling
+bench-scaling: setup ## measure the cluster's throughput by pods; writes docs/scaling.md; 12 minutes
+	@$(PY) -m bench scaling --name '$(CLUSTER)' $(ARGS)
 
 .PHONY: new-workflow
 new-workflow: setup ## lay out a workflow in every folder: NAME=invoice_reminder

@@ -1,4 +1,4 @@
-"""The command behind `make bench`."""
+"""The commands behind `make bench` and `make bench-scaling`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from rich.console import Console
 from bench.measuring import Benchmark
 from bench.plan import FULL, QUICK
 from bench.processes import BenchError
+from bench.scaling.commands import scaling, scaling_report
 from bench.venvs import python_of
 from holdfast_local.folders import repository
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
+app.command()(scaling)
+app.command()(scaling_report)
 _DOCS = repository() / "docs"
 _MEASURED = repository() / ".run" / "bench-files" / "measured.json"
 

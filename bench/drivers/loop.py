@@ -79,6 +79,13 @@ async def _obey(work: Work, command: dict[str, Any]) -> dict[str, Any]:
             done = await work.fan_out(items)
             _expect(done, items)
             return {"seconds": time.perf_counter() - began}
+        case {
+            "do": "fan_outs",
+            "seconds": seconds,
+            "in_flight": int(in_flight),
+            "items": int(items),
+        }:
+            return await _fan_outs(work, float(seconds), in_flight, items)
         case {"do": "park", "count": int(count), "in_flight": int(in_flight)}:
             await _repeat(iter(range(count)), in_flight, lambda _number: work.park())
             return {}
@@ -88,20 +95,39 @@ async def _obey(work: Work, command: dict[str, Any]) -> dict[str, Any]:
 
 async def _chains(work: Work, seconds: float, in_flight: int) -> dict[str, Any]:
     """Keep so many chains in flight for a while, then let the last ones end: all of it counts."""
-    latencies: list[float] = []
 
     async def one(number: int) -> None:
-        started = time.perf_counter()
         result = await work.chain(number)
-        latencies.append((time.perf_counter() - started) * 1000)
         first = number + 1
         _expect(list(result), [first, 2 * first, (2 * first) ** 2])
+
+    return await _closed_loop(seconds, in_flight, one)
+
+
+async def _fan_outs(work: Work, seconds: float, in_flight: int, items: int) -> dict[str, Any]:
+    """Keep so many fan-outs of a size in flight for a while, in the same way."""
+
+    async def one(_number: int) -> None:
+        _expect(await work.fan_out(items), items)
+
+    return await _closed_loop(seconds, in_flight, one)
+
+
+async def _closed_loop(
+    seconds: float, in_flight: int, act: Callable[[int], Awaitable[None]]
+) -> dict[str, Any]:
+    latencies: list[float] = []
+
+    async def timed(number: int) -> None:
+        started = time.perf_counter()
+        await act(number)
+        latencies.append((time.perf_counter() - started) * 1000)
 
     began = time.perf_counter()
     numbers = itertools.takewhile(
         lambda _number: time.perf_counter() - began < seconds, itertools.count()
     )
-    await _repeat(numbers, in_flight, one)
+    await _repeat(numbers, in_flight, timed)
     return {"seconds": time.perf_counter() - began, "latencies_ms": latencies}
 
 

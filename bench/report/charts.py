@@ -24,9 +24,14 @@ def draw(results: Results, folder: Path) -> list[str]:
     }
     for name, figure in drawn.items():
         if figure is not None:
-            figure.savefig(folder / name, metadata={"Date": None}, bbox_inches="tight")
-            plt.close(figure)
+            save(figure, folder / name)
     return [name for name, figure in drawn.items() if figure is not None]
+
+
+def save(figure: plt.Figure, picture: Path) -> None:
+    """Write a figure; the same figures make the same file."""
+    figure.savefig(picture, metadata={"Date": None}, bbox_inches="tight")
+    plt.close(figure)
 
 
 def _lines(

@@ -25,6 +25,10 @@ class Engine:
         return [first, first * 2, 0 if self._wrong else (first * 2) ** 2]
 
     async def fan_out(self, items: int) -> int:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0.001)
+        self.running -= 1
         return items - self._wrong
 
     async def park(self) -> None:
@@ -54,6 +58,21 @@ def test_a_chain_with_a_wrong_result_is_an_error() -> None:
 def test_a_fan_out_that_lost_an_item_is_an_error() -> None:
     with pytest.raises(ValueError, match="the result is 9, not 10"):
         obey(Engine(wrong=True), do="fan_out", items=10)
+
+
+def test_as_many_fan_outs_are_in_flight_as_were_asked_for_and_each_is_timed() -> None:
+    engine = Engine()
+
+    answer = obey(engine, do="fan_outs", seconds=0.05, in_flight=3, items=5)
+
+    assert engine.most == 3
+    assert isinstance(answer["latencies_ms"], list)
+    assert len(answer["latencies_ms"]) >= 3
+
+
+def test_fan_outs_that_lose_an_item_are_an_error() -> None:
+    with pytest.raises(ExceptionGroup, match="TaskGroup"):
+        obey(Engine(wrong=True), do="fan_outs", seconds=0.01, in_flight=1, items=5)
 
 
 def test_as_many_runs_are_parked_as_were_asked_for() -> None:

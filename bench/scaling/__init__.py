@@ -1,0 +1,1 @@
+"""Measure how Holdfast scales on a cluster, and fit what it costs: `make bench-scaling`."""

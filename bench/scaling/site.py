@@ -1,0 +1,157 @@
+"""The cluster that `make cluster deploy` made, with its counters and its API."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes.client import ApiClient, VersionApi
+from kubernetes.config import new_client_from_config
+
+from bench.scaling.containers import Container, Containers
+from bench.scaling.counters import Counters
+from bench.scaling.replicas import Replicas
+from holdfast_chaos import catalogue
+from holdfast_chaos.targets.cluster import Cluster, Component
+from holdfast_chaos.targets.holdfast import components
+from holdfast_chaos.targets.nodes import NodeShells
+from holdfast_chaos.tunnel import tunnel
+from holdfast_cluster import database
+from holdfast_cluster.dapr import NAMESPACE as DAPR
+from holdfast_cluster.dapr import installed_version
+from holdfast_cluster.engine import Engine, find_engine
+from holdfast_cluster.errors import ClusterError
+from holdfast_cluster.folders import ClusterFolder
+from holdfast_cluster.kube import Kube
+from holdfast_cluster.nodes import read_made
+from holdfast_cluster.release import NAMESPACE
+from holdfast_local.folders import repository
+from holdfast_local.toolchain import ensure_tools
+
+SCALED = (catalogue.ORCHESTRATOR, catalogue.WORKER)
+#: What else the cluster consists of; none of it is asked for by an activity.
+_CONTROL_PLANE = (catalogue.SENTRY, catalogue.OPERATOR, catalogue.INJECTOR)
+_APP_IDS = {name: name for name in (*SCALED, catalogue.STATUS_API)}
+_POSTGRESQL = "postgresql-0"
+_SCHEDULERS = 3
+_ROLE = "holdfast_bench"
+_PSQL = ("/usr/lib/postgresql/15/bin/psql", "--no-psqlrc", "--username", "postgres")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A cluster, ready to be measured."""
+
+    url: str
+    token: str
+    replicas: Replicas
+    counters: Counters
+    versions: Mapping[str, str]
+    _cluster: Cluster
+    _shells: NodeShells
+
+    def containers(self) -> Containers:
+        """Return all containers as they are now."""
+        return Containers(
+            self._shells,
+            [
+                Container(component, pod.node, pod.container_id)
+                for component in self._cluster.components
+                for pod in self._cluster.pods(component)
+            ],
+        )
+
+    def pods(self) -> dict[str, int]:
+        """Return how many pods each component has."""
+        cluster = self._cluster
+        return {component: len(cluster.pods(component)) for component in cluster.components}
+
+
+@contextmanager
+def scaling_site(name: str) -> Iterator[Site]:
+    """Open the ways into a cluster; when they close, its numbers of pods are what they were."""
+    folder = ClusterFolder(repository(), name)
+    made, engine = read_made(folder.made), find_engine(folder.log)
+    tokens = folder.path / "tokens.json"
+    if made is None or engine is None or not tokens.exists():
+        raise ClusterError(f"There is no cluster {name} with a Holdfast: `make cluster deploy`.")
+    kube = Kube(ensure_tools(("kubectl",))["kubectl"], folder.kubeconfig, folder.log)
+    with ExitStack() as opened:
+        client = new_client_from_config(config_file=str(folder.kubeconfig))
+        opened.callback(client.close)
+        shells = NodeShells(lambda node: _shell(engine, node))
+        opened.callback(shells.close)
+        where = Component(database.NAMESPACE, "app.kubernetes.io/name=postgresql", "postgresql")
+        cluster = Cluster(client, components(NAMESPACE, DAPR, _APP_IDS, where), shells)
+        forward = _forwarding(kube)
+        etcd = [
+            opened.enter_context(tunnel(forward(DAPR, f"pod/dapr-scheduler-server-{member}", 2379)))
+            for member in range(_SCHEDULERS)
+        ]
+        postgres = opened.enter_context(
+            tunnel(forward(database.NAMESPACE, f"pod/{_POSTGRESQL}", 5432))
+        )
+        password = opened.enter_context(_role(kube))
+        counters = Counters(
+            f"postgresql://{_ROLE}:{password}@127.0.0.1:{postgres}/holdfast",
+            [f"http://127.0.0.1:{port}" for port in etcd],
+        )
+        opened.callback(counters.close)
+        yield Site(
+            url=f"http://127.0.0.1:{made.port}",
+            token=json.loads(tokens.read_text("utf-8"))["admin"],
+            replicas=opened.enter_context(Replicas(client, NAMESPACE, SCALED).held()),
+            counters=counters,
+            versions=_versions(client, kube),
+            _cluster=cluster,
+            _shells=shells,
+        )
+
+
+def _shell(engine: Engine, node: str) -> Sequence[str]:
+    host = ("--host", engine.host) if engine.host else ()
+    return (engine.client, *host, "exec", "--interactive", node, "sh")
+
+
+def _forwarding(kube: Kube) -> Callable[[str, str, int], Callable[[int], Sequence[str]]]:
+    def forward(namespace: str, what: str, remote: int) -> Callable[[int], Sequence[str]]:
+        return lambda port: (
+            str(kube.kubectl),
+            *("--kubeconfig", str(kube.kubeconfig), "--namespace", namespace),
+            *("port-forward", what, f"{port}:{remote}"),
+        )
+
+    return forward
+
+
+@contextmanager
+def _role(kube: Kube) -> Iterator[str]:
+    """Make a role that sees every counter, and have the server time its log, for the block."""
+    password = secrets.token_hex(16)
+    drop = f"DROP ROLE IF EXISTS {_ROLE}"
+    reset = "ALTER SYSTEM RESET track_wal_io_timing"
+    made = f"CREATE ROLE {_ROLE} SUPERUSER LOGIN PASSWORD '{password}'"
+    _psql(kube, drop, made, "ALTER SYSTEM SET track_wal_io_timing = on", "SELECT pg_reload_conf()")
+    try:
+        yield password
+    finally:
+        _psql(kube, reset, "SELECT pg_reload_conf()", drop)
+
+
+def _psql(kube: Kube, *statements: str) -> None:
+    """Run statements as the superuser, who is known in the database's own pod only."""
+    kube.run(
+        *("exec", "--stdin", "--namespace", database.NAMESPACE, _POSTGRESQL),
+        *("--container", "postgresql", "--", *_PSQL, "--host", "/run/postgresql"),
+        *("--dbname", "holdfast", "--set", "ON_ERROR_STOP=1", "--quiet"),
+        stdin=";\n".join((*statements, "")),
+    )
+
+
+def _versions(client: ApiClient, kube: Kube) -> dict[str, str]:
+    version: Any = VersionApi(client).get_code()
+    return {"Kubernetes": version.git_version, "Dapr": installed_version(kube) or "?"}
