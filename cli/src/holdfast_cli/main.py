@@ -16,6 +16,7 @@ from holdfast_cli import VERSION
 from holdfast_cli.commands import (
     audit,
     batch,
+    capacity,
     certify,
     console,
     context,
@@ -86,6 +87,7 @@ app.add_typer(batch.app, name="batch")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(context.app, name="context")
 app.command("audit")(audit.audit)
+app.command("capacity")(capacity.capacity)
 app.command("certify")(certify.certify)
 app.command("console")(console.console)
 app.command("secrets")(secrets.secrets)
