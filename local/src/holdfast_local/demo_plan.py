@@ -129,7 +129,7 @@ class _Planner:
         if Scene.TIMER not in scenes:
             opening.append(self._order("order-timeout", self._random.uniform(4, 9)))
         aimed = [self._aimed(scene, monitor, approved) for scene in scenes]
-        batch = next(run for run in aimed if run.workflow == BATCH_PROCESSING.name)
+        batch = aimed[scenes.index(Scene.BATCH)]
         acts = tuple(
             Act(
                 scene=scene,
