@@ -17,7 +17,6 @@ from bench.scaling.counters import Counters
 from bench.scaling.replicas import Replicas
 from holdfast_chaos import catalogue
 from holdfast_chaos.targets.cluster import Cluster, Component
-from holdfast_chaos.targets.holdfast import components
 from holdfast_chaos.targets.nodes import NodeShells
 from holdfast_chaos.tunnel import tunnel
 from holdfast_cluster import database
@@ -33,9 +32,15 @@ from holdfast_local.folders import repository
 from holdfast_local.toolchain import ensure_tools
 
 SCALED = (catalogue.ORCHESTRATOR, catalogue.WORKER)
-#: What else the cluster consists of; none of it is asked for by an activity.
-_CONTROL_PLANE = (catalogue.SENTRY, catalogue.OPERATOR, catalogue.INJECTOR)
-_APP_IDS = {name: name for name in (*SCALED, catalogue.STATUS_API)}
+_SERVICES = (*SCALED, catalogue.STATUS_API)
+#: Dapr's own, with the names that its chart gives them.
+_CONTROL_PLANE = {
+    catalogue.SCHEDULER: "dapr-scheduler-server",
+    catalogue.PLACEMENT: "dapr-placement-server",
+    catalogue.SENTRY: "dapr-sentry",
+    catalogue.OPERATOR: "dapr-operator",
+    catalogue.INJECTOR: "dapr-sidecar-injector",
+}
 _POSTGRESQL = "postgresql-0"
 _SCHEDULERS = 3
 _ROLE = "holdfast_bench"
@@ -85,8 +90,7 @@ def scaling_site(name: str) -> Iterator[Site]:
         opened.callback(client.close)
         shells = NodeShells(lambda node: _shell(engine, node))
         opened.callback(shells.close)
-        where = Component(database.NAMESPACE, "app.kubernetes.io/name=postgresql", "postgresql")
-        cluster = Cluster(client, components(NAMESPACE, DAPR, _APP_IDS, where), shells)
+        cluster = Cluster(client, _components(), shells)
         forward = _forwarding(kube)
         etcd = [
             opened.enter_context(tunnel(forward(DAPR, f"pod/dapr-scheduler-server-{member}", 2379)))
@@ -110,6 +114,17 @@ def scaling_site(name: str) -> Iterator[Site]:
             _cluster=cluster,
             _shells=shells,
         )
+
+
+def _components() -> dict[str, Component]:
+    named = "app.kubernetes.io/name="
+    found = {name: Component(NAMESPACE, f"{named}{name}", name) for name in _SERVICES}
+    found |= {
+        f"{name}-sidecar": Component(NAMESPACE, f"{named}{name}", "daprd") for name in _SERVICES
+    }
+    found |= {part: Component(DAPR, f"app={name}", name) for part, name in _CONTROL_PLANE.items()}
+    database_pod = Component(database.NAMESPACE, f"{named}postgresql", "postgresql")
+    return {**found, catalogue.POSTGRES: database_pod}
 
 
 def _shell(engine: Engine, node: str) -> Sequence[str]:
