@@ -32,6 +32,7 @@ from holdfast_chaos.targets.nodes import NodeError
 from holdfast_chaos.tunnel import TunnelError
 from holdfast_cli.capacity import coefficients as kept
 from holdfast_cluster.errors import ClusterError
+from holdfast_local.build_view import BuildView
 from holdfast_local.folders import repository
 from holdfast_local.toolchain_errors import ToolchainError
 
@@ -67,7 +68,7 @@ def scaling(
     """
     plan = Plan(PLAN.deployments, repeats, PLAN.loads, PLAN.warm_up, PLAN.legs, minutes)
     with _failures():
-        with scaling_site(name) as site:
+        with scaling_site(name, BuildView(_console)) as site:
             measured = Scaling(site, plan, _console, docs / "scaling.json").run()
         write(measured, docs)
     _console.print(f"{measured.minutes} minutes; {docs / 'scaling.md'}", highlight=False)

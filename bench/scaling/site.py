@@ -20,14 +20,17 @@ from holdfast_chaos.targets.cluster import Cluster, Component
 from holdfast_chaos.targets.nodes import NodeShells
 from holdfast_chaos.tunnel import tunnel
 from holdfast_cluster import database
+from holdfast_cluster.checks import check_cluster
+from holdfast_cluster.cluster import alone
 from holdfast_cluster.dapr import NAMESPACE as DAPR
 from holdfast_cluster.dapr import installed_version
 from holdfast_cluster.engine import Engine, find_engine
 from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.folders import ClusterFolder
 from holdfast_cluster.kube import Kube
-from holdfast_cluster.nodes import read_made
+from holdfast_cluster.nodes import Condition, read_made
 from holdfast_cluster.release import NAMESPACE
+from holdfast_local.build_view import BuildView
 from holdfast_local.folders import repository
 from holdfast_local.toolchain import ensure_tools
 
@@ -77,13 +80,24 @@ class Site:
 
 
 @contextmanager
-def scaling_site(name: str) -> Iterator[Site]:
-    """Open the ways into a cluster; when they close, its numbers of pods are what they were."""
+def scaling_site(name: str, view: BuildView) -> Iterator[Site]:
+    """Open the ways into a cluster; when they close, its numbers of pods are what they were.
+
+    Until then no other command changes the cluster.
+    """
     folder = ClusterFolder(repository(), name)
+    with alone(folder, view), _site(folder) as site:
+        yield site
+
+
+@contextmanager
+def _site(folder: ClusterFolder) -> Iterator[Site]:
     made, engine = read_made(folder.made), find_engine(folder.log)
     tokens = folder.path / "tokens.json"
     if made is None or engine is None or not tokens.exists():
-        raise ClusterError(f"There is no cluster {name} with a Holdfast: `make cluster deploy`.")
+        raise ClusterError(
+            f"There is no cluster {folder.name} with a Holdfast: `make cluster deploy`."
+        )
     kube = Kube(ensure_tools(("kubectl",))["kubectl"], folder.kubeconfig, folder.log)
     with ExitStack() as opened:
         client = new_client_from_config(config_file=str(folder.kubeconfig))

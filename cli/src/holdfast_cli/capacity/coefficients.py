@@ -88,7 +88,10 @@ class Coefficients:
 
 def packaged() -> Coefficients:
     """Return the coefficients that come with the command."""
-    return parsed(files(__package__).joinpath(NAME).read_text("utf-8"))
+    file = files(__package__).joinpath(NAME)
+    if not file.is_file():
+        raise CoefficientsError("nothing was measured yet")
+    return parsed(file.read_text("utf-8"))
 
 
 def parsed(text: str) -> Coefficients:
