@@ -94,10 +94,10 @@ def scaling_site(name: str, view: BuildView) -> Iterator[Site]:
 def _site(folder: ClusterFolder) -> Iterator[Site]:
     made, engine = read_made(folder.made), find_engine(folder.log)
     tokens = folder.path / "tokens.json"
-    if made is None or engine is None or not tokens.exists():
-        raise ClusterError(
-            f"There is no cluster {folder.name} with a Holdfast: `make cluster deploy`."
-        )
+    if made is None or engine is None:
+        raise ClusterError(check_cluster(Condition.NONE, folder.name).text)
+    if not tokens.exists():
+        raise ClusterError("The cluster has no Holdfast: run `make deploy`.")
     kube = Kube(ensure_tools(("kubectl",))["kubectl"], folder.kubeconfig, folder.log)
     with ExitStack() as opened:
         client = new_client_from_config(config_file=str(folder.kubeconfig))
