@@ -17,7 +17,9 @@ _SMALL = 0.02
 
 def draw(told: dict[str, Any], picture: Path) -> None:
     """Draw throughput by pods, measured and predicted, and where an activity's CPU goes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(3, 2))
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 3.6), width_ratios=(3, 2), layout="constrained"
+    )
     places = list(range(len(told["deployments"])))
     left.bar(places, told["median"], width=0.6, color="#b9d3ee", label="measured, median")
     for place, repeats in zip(places, told["measured"], strict=True):
@@ -25,7 +27,7 @@ def draw(told: dict[str, Any], picture: Path) -> None:
     left.plot(places, told["predicted"], "D", color="#c1440e", label="predicted without it")
     left.set_xticks(places, told["deployments"])
     left.set(xlabel="orchestrators + workers", ylabel="chains/s", ylim=(0, None))
-    left.legend(frameon=False, loc="lower right")
+    left.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     costs = told["milliseconds"]
     small = _SMALL * sum(costs.values())
     shown = {name: cost for name, cost in costs.items() if cost >= small}
