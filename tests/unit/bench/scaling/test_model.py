@@ -79,7 +79,8 @@ def test_what_costs_more_on_one_deployment_shows_as_error_and_is_not_hidden() ->
 
     found = {error.deployment: error for error in throughput_errors(measured, made.FULL)}
 
-    assert found[odd].share > 0.5
+    # Half as many runs, and the model of the others, which has not seen that, says all of them.
+    assert found[odd].share == pytest.approx(1)
 
 
 def test_one_kind_of_load_cannot_tell_runs_from_steps() -> None:
