@@ -55,7 +55,7 @@ def read_pin(root: Path, source: Source = DAPR) -> Pin:
         go_mod,
         (folder / "go.sum").read_text("utf-8"),
         *(file.read_text("utf-8") for file in sorted(folder.glob("*/*.go"))),
-        f"{_GO_FLAGS} {source.link_flags(version)}",
+        f"{_GO_FLAGS} {source.link_flags(version)} {dict(source.tags)}",
         f"{platform.system()} {platform.machine()}",
     )
     checksum = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
@@ -71,17 +71,19 @@ class GoBuild:
         self._name = name
         self._log = log
         self._package = pin.source.package(name)
+        tags = pin.source.tags.get(name)
+        self._tags = ("-tags", tags) if tags else ()
 
     def packages(self, view: BuildView) -> list[str]:
         """Return the packages that make up the binary; download their modules on the way."""
         with tempfile.TemporaryFile("w+", encoding="utf-8") as listed:
-            self._run(("list", "-deps", self._package), view, stdout=listed.fileno())
+            self._run(("list", "-deps", *self._tags, self._package), view, stdout=listed.fileno())
             listed.seek(0)
             return listed.read().split()
 
     def compile(self, target: Path, view: BuildView) -> None:
         """Compile and link into a file."""
-        flags = ("-v", "-ldflags", self._pin.link_flags, "-o", str(target))
+        flags = ("-v", *self._tags, "-ldflags", self._pin.link_flags, "-o", str(target))
         self._run(("build", *flags, self._package), view)
 
     def _run(self, arguments: tuple[str, ...], view: BuildView, stdout: int | None = None) -> None:

@@ -1,13 +1,13 @@
 """Every Go module that programs are built from, and the programs of each.
 
 A module's version and the checksums of all that it needs are in its folder of ``tools``; here is
-what a ``go.mod`` cannot say: the packages, and which variables hold their version.
+what a ``go.mod`` cannot say: the packages, their tags, and which variables hold their version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MODULE = "github.com/dapr/dapr"
 #: What the one-machine stack runs.
@@ -26,6 +26,7 @@ class Source:
     programs: Mapping[str, str]
     #: What the linker sets, so that a binary knows its version.
     stamps: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def binaries(self) -> tuple[str, ...]:
@@ -57,11 +58,13 @@ DAPR = Source(
     "dapr",
     MODULE,
     # The last three are for clusters.
-    _commands(*STACK_BINARIES, "sentry", "operator", "injector") | {"daprd": "./daprd"},
+    _commands(*STACK_BINARIES, "sentry", "operator", "injector"),
     (
         f"{MODULE}/pkg/buildinfo.version={{version}}",
         "github.com/dapr/kit/logger.DaprVersion={version}",
     ),
+    # The components that Dapr calls stable, the state store on PostgreSQL among them.
+    {"daprd": "stablecomponents"},
 )
 PROMETHEUS = Source(
     "Prometheus", "prometheus", "github.com/prometheus/prometheus", _commands("promtool")
