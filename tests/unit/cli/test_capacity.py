@@ -18,7 +18,7 @@ Write = Callable[[str, str], Path]
 CPU = {
     "orchestrator": (0.0, 0.003, 0.002),
     "activity-worker": (0.0, 0.0, 0.002),
-    "status-api": (0.02, 0.012, 0.0),
+    "status-api": (0.2, 0.012, 0.0),
     "orchestrator-sidecar": (0.01, 0.003, 0.001),
     "activity-worker-sidecar": (0.01, 0.0, 0.001),
     "status-api-sidecar": (0.01, 0.0, 0.0),
@@ -90,8 +90,8 @@ def test_pods_are_as_many_as_the_measured_cpu_takes(plan: Callable[..., Any]) ->
     # 1,000/s of 3 ms are 3 cores; a process that may be busy to 0.7 takes ceil(3 / 0.7).
     assert services["orchestrator"]["pods"] == math.ceil(3 / 0.7)
     assert services["activity-worker"]["pods"] == math.ceil(2 / 0.7)
-    # Two processes a pod, of which 0.02 cores go to idling.
-    assert services["status-api"]["pods"] == math.ceil(4 / (2 * 0.7 - 0.02))
+    # Two processes a pod, of which 0.2 cores go to idling.
+    assert services["status-api"]["pods"] == math.ceil(4 / (2 * 0.7 - 0.2))
 
 
 def test_no_service_has_fewer_pods_than_its_chart_gives_it(plan: Callable[..., Any]) -> None:
