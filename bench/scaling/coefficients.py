@@ -34,7 +34,7 @@ _DIGITS = 5
 
 def model_of(measured: Measured) -> Model:
     """Fit the model to everything that was measured."""
-    return fitted(measured.windows, full_load(measured), measured.cores)
+    return fitted(measured.sound, full_load(measured), measured.cores)
 
 
 def highest_rate(measured: Measured) -> float:

@@ -30,6 +30,8 @@ while read -r id pid; do
   fi
 done
 """
+#: Prints what a whole node has used, which sees its own group as the root.
+_WHOLE = f"head -n 1 {_ROOT}/cpuacct/cpuacct.usage 2>/dev/null || head -n 1 {_ROOT}/cpu.stat"
 _NANO, _MICRO, _MIB = 1e-9, 1e-6, 2**20
 
 
@@ -85,6 +87,10 @@ class Containers:
             for (container, _), line in zip(containers, lines, strict=True):
                 used[container] = seconds(line)
         return used
+
+    def node_seconds(self, nodes: Iterable[str]) -> float:
+        """Return the CPU time that whole nodes have used, whatever is on them."""
+        return sum(seconds(self._shells.run(node, _WHOLE).strip()) for node in nodes)
 
     def memory_mib(self) -> dict[Container, float]:
         """Return each container's working set: what it has, less what could go at once."""

@@ -19,7 +19,7 @@ from bench.machine import cpu_between, cpu_seconds, describe
 from bench.plan import interleaved
 from bench.processes import BenchError, Driver, Processes, driver
 from bench.scaling.containers import Container, Containers, highest, summed
-from bench.scaling.plan import BATCHES, CHAINS, CLIENT, REST, Deployment, Load, Plan
+from bench.scaling.plan import BATCHES, CHAINS, CLIENT, OUTSIDE, REST, Deployment, Load, Plan
 from bench.scaling.services import services
 from bench.scaling.site import SCALED, Site
 from bench.scaling.windows import Measured, Window
@@ -37,6 +37,7 @@ class _Moment:
 
     at: float
     cpu: Mapping[Container, float]
+    nodes: float
     machine: tuple[float, float]
     client: Mapping[str, float]
 
@@ -136,7 +137,9 @@ class Scaling:
         cpu = summed(used)
         cpu[CLIENT] = sum(cpu_between(before.client, after.client).values())
         busy, stolen = (now - then for now, then in zip(after.machine, before.machine, strict=True))
-        cpu[REST] = max(0.0, busy - sum(cpu.values()))
+        nodes = after.nodes - before.nodes
+        cpu[REST] = max(0.0, nodes - sum(used.values()))
+        cpu[OUTSIDE] = max(0.0, busy - nodes - cpu[CLIENT])
         self.measured.windows.append(
             Window(
                 deployment=deployment,
@@ -183,6 +186,7 @@ class Scaling:
         return _Moment(
             at=time.monotonic(),
             cpu=containers.cpu_seconds(),
+            nodes=containers.node_seconds(self._site.nodes),
             machine=(at_work, times.steal),
             client=cpu_seconds(self._running.members()),
         )

@@ -147,7 +147,7 @@ def cpu_errors(measured: Measured, full: Load) -> list[Error]:
     """Predict the cores in use in every loaded window by a model without its deployment."""
     errors = []
     for deployment, model in _without_each(measured, full):
-        for window in measured.windows:
+        for window in measured.sound:
             if window.deployment == deployment and window.runs:
                 demand = model.demand(window.pods, window.runs_per_s, window.steps_per_s)
                 errors.append(Error(deployment, demand, window.busy / window.seconds))
@@ -159,14 +159,14 @@ def _without_each(measured: Measured, full: Load) -> Iterable[tuple[Deployment, 
     if len(deployments) < _LEAST_DEPLOYMENTS:
         raise ModelError(f"{len(deployments)} deployments: leaving out one takes more")
     for deployment in deployments:
-        others = [window for window in measured.windows if window.deployment != deployment]
+        others = [window for window in measured.sound if window.deployment != deployment]
         if measured.at(deployment, full):
             yield deployment, fitted(others, full, measured.cores)
 
 
 def full_load(measured: Measured) -> Load:
     """Return the load at which deployments are compared: the most chains in flight."""
-    chains = {window.load for window in measured.windows if window.load.what == CHAINS}
+    chains = {window.load for window in measured.sound if window.load.what == CHAINS}
     if not chains:
         raise ModelError("no chains were measured")
     return max(chains, key=lambda load: load.in_flight)

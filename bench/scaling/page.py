@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 
 from bench.scaling.coefficients import off
 from bench.scaling.model import Error, Model, cpu_errors, throughput_errors, utilisations
-from bench.scaling.plan import BATCHES, CLIENT, PLAN, REST, Deployment, Load
+from bench.scaling.plan import BATCHES, CLIENT, OUTSIDE, PLAN, REST, Deployment, Load
 from bench.scaling.windows import Measured
 from holdfast_cli.capacity.coefficients import SERVICES, STATUS_API, Coefficients
 from holdfast_cli.capacity.demand import Limits, Wish
@@ -25,7 +25,11 @@ from holdfast_cli.capacity.shards import plan
 RATES = (100.0, 1_000.0, 10_000.0)
 IMAGE = "images/scaling.svg"
 _TEMPLATE = Path(__file__).with_name("page.md.j2")
-_NAMES = {CLIENT: "the measurement's client", REST: "all else: Kubernetes, kubelets, kernel"}
+_NAMES = {
+    CLIENT: "the measurement's client",
+    REST: "all else on the nodes: Kubernetes",
+    OUTSIDE: "outside of the nodes: container engine, kernel, others",
+}
 _BETWEEN = " \N{EN DASH} "
 _DATABASE, _GROUP = ("of_each_shard", "database"), ("of_each_scheduler_group",)
 #: What the table of rates shows, and where it is in the document of ``holdfast capacity``.
@@ -54,7 +58,7 @@ _ROWS: Mapping[str, tuple[str, ...]] = {
 def page(measured: Measured, model: Model, costs: Coefficients, full: Load) -> str:
     """Return the page in Markdown."""
     machine, errors = measured.machine, throughput_errors(measured, full)
-    at_full = [window for window in measured.windows if window.load == full]
+    at_full = [window for window in measured.sound if window.load == full]
     whole = plan(costs, Wish(RATES[-1]), Limits())
     short = plan(costs, Wish(RATES[-1], retention_days=1, ledger_days=30), Limits())
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(  # noqa: S701 - Markdown
@@ -74,7 +78,8 @@ def page(measured: Measured, model: Model, costs: Coefficients, full: Load) -> s
         in_flight=full.in_flight,
         throughput=_throughput(measured, errors, full),
         image=IMAGE,
-        windows=len(measured.windows),
+        windows=len(measured.sound),
+        disturbed=len(measured.windows) - len(measured.sound),
         cpu=_cpu(measured, model),
         counts=_counts(model),
         in_use=f"{model.in_use:.0%}",
@@ -128,7 +133,7 @@ def _throughput(measured: Measured, errors: Sequence[Error], full: Load) -> str:
 def _batches(measured: Measured, deployment: Deployment) -> float | None:
     seen = [
         window.steps_per_s
-        for window in measured.windows
+        for window in measured.sound
         if window.deployment == deployment and window.load.what == BATCHES
     ]
     return median(seen) if seen else None

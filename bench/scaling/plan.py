@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 #: The names of the loads.
 IDLE, CHAINS, BATCHES = "idle", "chains", "batches"
-#: Who drives the load, and what no component accounts for: Kubernetes itself and the kernel.
-CLIENT, REST = "client", "cluster"
+#: Who drives the load; what of the nodes no component accounts for, which is Kubernetes itself; and
+#: what is neither: the container engine, the kernel, and whoever else is on the machine.
+CLIENT, REST, OUTSIDE = "client", "cluster", "outside"
 
 
 @dataclass(frozen=True)

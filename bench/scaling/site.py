@@ -59,6 +59,7 @@ class Site:
     replicas: Replicas
     counters: Counters
     versions: Mapping[str, str]
+    nodes: Sequence[str]
     _cluster: Cluster
     _shells: NodeShells
 
@@ -125,6 +126,7 @@ def _site(folder: ClusterFolder) -> Iterator[Site]:
             replicas=opened.enter_context(Replicas(client, NAMESPACE, SCALED).held()),
             counters=counters,
             versions=_versions(client, kube),
+            nodes=made.nodes,
             _cluster=cluster,
             _shells=shells,
         )

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from bench.scaling.plan import Deployment, Load
+from bench.scaling.plan import OUTSIDE, Deployment, Load
 
 SCHEMA, VERSION = "holdfast.scaling", 1
+#: Cores that somebody else may use more than usual before a window is not counted.
+_DISTURBANCE = 0.2
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,27 @@ class Measured:
     minutes: float = 0.0
 
     @property
+    def sound(self) -> list[Window]:
+        """The windows that count: nobody else on the machine used much more than in the others."""
+        usual = {
+            load: median(_outside(one) for one in self.windows if one.load == load)
+            for load in {window.load for window in self.windows}
+        }
+        return [one for one in self.windows if _outside(one) - usual[one.load] <= _DISTURBANCE]
+
+    @property
     def cores(self) -> int:
         """How many the machine has."""
         return int(self.machine["cores"])
 
     def deployments(self) -> list[Deployment]:
         """Return the deployments that were measured, smallest first."""
-        found = {window.deployment for window in self.windows}
+        found = {window.deployment for window in self.sound}
         return sorted(found, key=lambda one: (one.orchestrators, one.workers))
 
     def at(self, deployment: Deployment, load: Load) -> list[Window]:
-        """Return every repeat of a load on a deployment, in order."""
-        return [one for one in self.windows if (one.deployment, one.load) == (deployment, load)]
+        """Return every sound repeat of a load on a deployment, in order."""
+        return [one for one in self.sound if (one.deployment, one.load) == (deployment, load)]
 
     def write(self, path: Path) -> None:
         """Keep everything in a file."""
@@ -105,3 +117,7 @@ class Measured:
             for window in told.pop("windows")
         ]
         return cls(**told, windows=windows)
+
+
+def _outside(window: Window) -> float:
+    return window.cpu.get(OUTSIDE, 0.0) / window.seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.scaling.model import Cost
-from bench.scaling.plan import BATCHES, CHAINS, CLIENT, IDLE, REST, Deployment, Load
+from bench.scaling.plan import BATCHES, CHAINS, CLIENT, IDLE, OUTSIDE, REST, Deployment, Load
 from bench.scaling.services import services
 from bench.scaling.windows import Measured, Window
 
@@ -43,6 +43,7 @@ CPU = {
     "postgres": Cost(0.020, 0.003, 0.002),
     CLIENT: Cost(0.001, 0.001, 0.0),
     REST: Cost(0.200, 0.001, 0.001),
+    OUTSIDE: Cost(0.050, 0.001, 0.0),
 }
 COUNTS = {name: Cost(1.0, 3.0, 100.0 + at) for at, name in enumerate(_COUNTED)}
 COUNTS |= {"database_sync_seconds": Cost(0, 0.001, 0), "etcd_sync_seconds": Cost(0, 0.002, 0)}

@@ -51,6 +51,18 @@ def test_cpu_time_of_a_container_grows_as_its_group_works(shells: NodeShells) ->
     assert 0.29 < containers.cpu_seconds()[HERE] - before < 60
 
 
+def test_whole_node_has_used_no_less_than_its_containers(shells: NodeShells) -> None:
+    containers = Containers(shells, [HERE])
+
+    own = containers.cpu_seconds()[HERE]
+
+    assert containers.node_seconds(["node"]) >= own > 0
+
+
+def test_memory_of_a_container_is_read(shells: NodeShells) -> None:
+    assert Containers(shells, [HERE]).memory_mib()[HERE] > 0
+
+
 def test_container_that_does_not_run_on_its_node_is_told(shells: NodeShells) -> None:
     with pytest.raises(MissingContainerError, match="orchestrator is not on node"):
         Containers(shells, [Container("orchestrator", "node", "gone")])

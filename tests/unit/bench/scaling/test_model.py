@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bench.scaling.model import (
     throughput_errors,
     utilisations,
 )
+from bench.scaling.plan import OUTSIDE
 from bench.scaling.windows import Measured
 from holdfast_cli.capacity import coefficients as kept
 from tests.unit.bench.scaling import made
@@ -74,13 +76,24 @@ def test_what_costs_more_on_one_deployment_shows_as_error_and_is_not_hidden() ->
     odd = made.DEPLOYMENTS[-1]
     for at, window in enumerate(measured.windows):
         if window.deployment == odd and window.runs:
-            slower = {**window.__dict__, "seconds": window.seconds * 2, "busy": window.busy * 2}
-            measured.windows[at] = type(window)(**slower)
+            seconds, busy = window.seconds * 2, window.busy * 2
+            measured.windows[at] = replace(window, seconds=seconds, busy=busy)
 
     found = {error.deployment: error for error in throughput_errors(measured, made.FULL)}
 
     # Half as many runs, and the model of the others, which has not seen that, says all of them.
     assert found[odd].share == pytest.approx(1)
+
+
+def test_window_in_which_somebody_else_used_the_machine_is_left_out() -> None:
+    measured = made.measured()
+    at = next(at for at, one in enumerate(measured.windows) if one.load == made.FULL)
+    window = measured.windows[at]
+    others = window.cpu[OUTSIDE] + 0.5 * window.seconds
+    measured.windows[at] = replace(window, cpu={**window.cpu, OUTSIDE: others}, runs=1)
+
+    assert len(measured.sound) == len(measured.windows) - 1
+    assert off(throughput_errors(measured, made.FULL))[1] == pytest.approx(0, abs=1e-6)
 
 
 def test_one_kind_of_load_cannot_tell_runs_from_steps() -> None:
