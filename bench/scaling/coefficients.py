@@ -75,6 +75,7 @@ def coefficients(measured: Measured) -> dict[str, Any]:
         "cpu": {told: _cost(model.cpu[name]) for name, told in _PARTS.items()},
         "busiest_scheduler": _cost(model.busiest_scheduler),
         "counts": {name: _cost(model.counts[name]) for name in kept.COUNTS},
+        "database_pages_of_a_step": measured.levels["database_pages_of_a_step"],
         "memory_mib": {
             told: measured.memory_mib[name]
             for name, told in _PARTS.items()

@@ -29,6 +29,10 @@ _SIZES: LiteralString = """
     SELECT schemaname, sum(pg_total_relation_size(relid))
     FROM pg_stat_user_tables GROUP BY schemaname
 """
+#: Pages written: by checkpoints, ahead of them, and by sessions that found no clean one.
+_PAGES: LiteralString = (
+    "SELECT buffers_checkpoint + buffers_clean + buffers_backend FROM pg_stat_bgwriter"
+)
 _CONNECTIONS: LiteralString = """
     SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND application_name <> 'holdfast-chaos'
@@ -79,6 +83,12 @@ class Counters:
         return Reading(
             found, [{name: page[metric] for metric, name in _ETCD.items()} for page in pages]
         )
+
+    def pages_written(self) -> float:
+        """Return how many pages of tables and indexes the database has written, up to now."""
+        self._connection.execute("CHECKPOINT")
+        row = self._connection.execute(_PAGES).fetchone() or (0,)
+        return float(row[0])
 
     def levels(self) -> dict[str, float]:
         """Return what goes up and down: connections, and bytes on the disks."""

@@ -40,6 +40,8 @@ class _Moment:
     nodes: float
     machine: tuple[float, float]
     client: Mapping[str, float]
+    #: Of all disks of the machine.
+    disk: Mapping[str, float]
 
 
 class Scaling:
@@ -49,6 +51,8 @@ class Scaling:
         self._site = site
         self._plan = plan
         self._kept = kept
+        #: All activities, those of warming up, too.
+        self._steps = 0
         self._running = Processes(repository() / ".run" / "bench-scaling")
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -72,6 +76,7 @@ class Scaling:
             with self._progress:
                 self._bar = self._progress.add_task("starting", total=len(blocks))
                 self._driver = self._drive()
+                pages = self._site.counters.pages_written()
                 longest = 0.0
                 for repeat, deployment in blocks:
                     left = self._plan.minutes * 60 - (time.monotonic() - began)
@@ -80,7 +85,11 @@ class Scaling:
                         continue
                     took = self._block(repeat, deployment)
                     longest = max(longest, took)
-                self.measured.levels = self._site.counters.levels()
+                pages = self._site.counters.pages_written() - pages
+                self.measured.levels = {
+                    **self._site.counters.levels(),
+                    "database_pages_of_a_step": round(pages / max(1, self._steps), 4),
+                }
         finally:
             self._running.end()
             self.measured.minutes = round((time.monotonic() - began) / 60, 1)
@@ -152,7 +161,7 @@ class Scaling:
                 pods=pods,
                 cpu=_rounded(cpu),
                 busiest=_rounded(highest(used)),
-                counts=_rounded(grown),
+                counts=_rounded(grown | _more(after.disk, before.disk)),
                 busy=round(busy, 3),
                 stolen=round(stolen, 3),
                 load_average=round(os.getloadavg()[0], 2),
@@ -176,6 +185,7 @@ class Scaling:
             pause(load.seconds)
             return 0, 0, {}
         taken = answer["latencies_ms"]
+        self._steps += len(taken) * steps
         p99 = percentile(taken, 99)
         latencies = {"p50": round(median(taken), 1), "p99": round(p99, 1)}
         return len(taken), len(taken) * steps, latencies
@@ -189,6 +199,7 @@ class Scaling:
             nodes=containers.node_seconds(self._site.nodes),
             machine=(at_work, times.steal),
             client=cpu_seconds(self._running.members()),
+            disk=_disk(),
         )
 
     def _failed(self, what: str, why: str) -> None:
@@ -203,3 +214,15 @@ class Scaling:
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}
+
+
+def _disk() -> dict[str, float]:
+    """Return what was written to the machine's disks, by everybody on it."""
+    found = psutil.disk_io_counters()
+    if found is None:
+        return {}
+    return {"machine_disk_writes": found.write_count, "machine_disk_bytes": found.write_bytes}
+
+
+def _more(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    return {name: value - before[name] for name, value in after.items()}

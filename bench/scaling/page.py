@@ -40,7 +40,7 @@ _ROWS: Mapping[str, tuple[str, ...]] = {
     **{f"{name}, pods": ("of_each_shard", "services", name, "pods") for name in SERVICES},
     "database, cores": (*_DATABASE, "cores"),
     "database, commits/s": (*_DATABASE, "commits_per_s"),
-    "database, syncs of its log/s": (*_DATABASE, "log_syncs_per_s"),
+    "database, disk writes/s: syncs and pages": (*_DATABASE, "disk_writes_per_s"),
     "database, log, MB/s": (*_DATABASE, "log_mb_per_s"),
     "database, `max_connections`": (*_DATABASE, "max_connections"),
     "database, runs of 30 days, GB": (*_DATABASE, "retained_gb"),
@@ -83,6 +83,7 @@ def page(measured: Measured, model: Model, costs: Coefficients, full: Load) -> s
         cpu=_cpu(measured, model),
         counts=_counts(model),
         in_use=f"{model.in_use:.0%}",
+        levels={name: _number(value) for name, value in _levels(measured).items()},
         **_busy(measured, full),
         **_errors(errors, cpu_errors(measured, full)),
         highest=_number(costs.highest_rate),
@@ -200,6 +201,14 @@ def _counts(model: Model) -> str:
         for name, cost in model.counts.items()
     ]
     return _table(("count", "idle, per second", "a run", "a step", "an activity of a chain"), rows)
+
+
+def _levels(measured: Measured) -> dict[str, float]:
+    """Return sizes in MB."""
+    return {
+        name.replace("_bytes", "_mb"): value / 10**6 if name.endswith("_bytes") else value
+        for name, value in measured.levels.items()
+    }
 
 
 def _errors(throughput: Sequence[Error], cpu: Sequence[Error]) -> dict[str, str | int]:

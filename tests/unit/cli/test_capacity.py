@@ -59,6 +59,7 @@ def costs(**members: Any) -> str:
             "database_bytes_ledger": cost(0.0, 0.0, 1_000.0),
             "database_bytes_engine": cost(0.0, 6_000.0, 0.0),
         },
+        "database_pages_of_a_step": 0.5,
         "memory_mib": {"orchestrator": 120.0},
         "services": {
             "orchestrator": {**service, "connections": 0},
@@ -114,6 +115,7 @@ def test_database_is_asked_for_commits_log_connections_and_disk(plan: Callable[.
     ]["database"]
 
     assert database["commits_per_s"] == 60
+    assert database["disk_writes_per_s"] == 60 + 30
     assert database["log_mb_per_s"] == 0.6
     assert database["connections"] == 2 * 12 + 2 * 47 + 2 * 32 + 8
     assert database["max_connections"] == 3 * 12 + 3 * 47 + 3 * 32 + 8

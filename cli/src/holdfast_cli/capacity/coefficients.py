@@ -76,6 +76,8 @@ class Coefficients:
     #: Of the scheduler's members the busiest: adding members takes nothing off it.
     busiest_scheduler: Cost
     counts: Mapping[str, Cost]
+    #: Pages that the database wrote for each step, all loads and runs together.
+    database_pages_of_a_step: float
     #: The most that a pod's container was seen with.
     memory_mib: Mapping[str, float]
     services: Mapping[str, Service]
@@ -105,6 +107,7 @@ def parsed(text: str) -> Coefficients:
             cpu={name: _cost(document["cpu"][name]) for name in PARTS},
             busiest_scheduler=_cost(document["busiest_scheduler"]),
             counts={name: _cost(document["counts"][name]) for name in COUNTS},
+            database_pages_of_a_step=_number(document["database_pages_of_a_step"]),
             memory_mib={name: _number(size) for name, size in document["memory_mib"].items()},
             services={name: Service(**document["services"][name]) for name in SERVICES},
         )

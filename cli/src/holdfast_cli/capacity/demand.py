@@ -79,6 +79,7 @@ class Database:
     cores: float
     commits: float
     syncs: float
+    pages: float
     wal_bytes: float
     connections: int
     connections_while_updating: int
@@ -144,6 +145,7 @@ def database(coefficients: Coefficients, wish: Wish, counts: Mapping[str, int]) 
         cores=_of(coefficients.cpu[DATABASE], wish),
         commits=_a_second(coefficients, "database_commits", wish),
         syncs=_a_second(coefficients, "database_syncs", wish),
+        pages=wish.rate * coefficients.database_pages_of_a_step,
         wal_bytes=_a_second(coefficients, "database_wal_bytes", wish),
         connections=connections(coefficients, counts),
         connections_while_updating=connections(

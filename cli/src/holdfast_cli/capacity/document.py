@@ -65,6 +65,8 @@ def _database(plan: Plan) -> Document:
         "cores_used": _round(found.cores),
         "commits_per_s": _round(found.commits),
         "log_syncs_per_s": _round(found.syncs),
+        "pages_per_s": _round(found.pages),
+        "disk_writes_per_s": _round(found.syncs + found.pages),
         "log_mb_per_s": _round(found.wal_bytes / 10**6),
         "log_gb_per_day": _round(found.wal_bytes * 86_400 / 10**9),
         "connections": found.connections,

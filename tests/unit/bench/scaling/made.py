@@ -127,5 +127,12 @@ def measured(noise: Callable[[], float] = lambda: 1.0, repeats: int = 2) -> Meas
             for load in LOADS
         ],
         memory_mib={"orchestrator": 120.0},
+        levels={
+            "database_pages_of_a_step": 0.5,
+            "database_bytes": 5e7,
+            "database_log_bytes": 3e8,
+            "database_connections": 40,
+            "etcd_database_bytes": 2e7,
+        },
         minutes=9.5,
     )
