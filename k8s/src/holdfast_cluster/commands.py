@@ -36,8 +36,12 @@ class Runner:
         stdin: str | None = None,
         seconds: float = 600,
         what: str | None = None,
+        secret: bool = False,
     ) -> str:
-        """Return what a program prints; raise in one line if it fails or takes too long."""
+        """Return what a program prints; raise in one line if it fails or takes too long.
+
+        What is secret in it is kept out of the log.
+        """
         name = what or Path(command[0]).name
         try:
             done = subprocess.run(
@@ -55,7 +59,7 @@ class Runner:
             raise CommandError(f"{name} took longer than {seconds:.0f} s.", "") from error
         except OSError as error:
             raise CommandError(f"{name} cannot be run: {error.strerror}.", "") from error
-        self._note(command, done.stdout + done.stderr)
+        self._note(command, ("" if secret else done.stdout) + done.stderr)
         if done.returncode != 0:
             said = done.stderr or done.stdout
             raise CommandError(f"{name} failed: {last_line(said)} (log: {self.log})", said)

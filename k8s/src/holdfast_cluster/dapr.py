@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from holdfast_cluster.errors import ClusterError, CommandError
 from holdfast_cluster.explain import explain_helm
 from holdfast_cluster.folders import manifests
 from holdfast_cluster.kube import Kube
+from holdfast_cluster.trust import BUNDLE, chart_values
 from holdfast_local.build_view import BuildView
 
 NAMESPACE = "dapr-system"
@@ -38,9 +40,9 @@ def parse_version(text: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in match.groups()) if match else None
 
 
-def installed_version(kube: Kube) -> str | None:
+def installed_version(kube: Kube, namespace: str = NAMESPACE) -> str | None:
     """Return the version of the control plane that the cluster has, or None where it has none."""
-    found = kube.get("deployment", "dapr-operator", "--namespace", NAMESPACE)
+    found = kube.get("deployment", "dapr-operator", "--namespace", namespace)
     if found is None:
         return None
     labels = found["metadata"].get("labels", {})
@@ -92,7 +94,10 @@ class Dapr:
 
     def install(self, images: dict[str, str], mirror: str, view: BuildView) -> None:
         """Bring the control plane to this version; Helm leaves older CRDs, so those go first."""
-        self.kube.apply(yaml.safe_dump_all(self._definitions(), sort_keys=False))
+        definitions = self._definitions()
+        self.kube.apply(yaml.safe_dump_all(definitions, sort_keys=False))
+        # Whoever starts before they are served ends, and is started again later and later.
+        self.kube.wait_for_definitions(one["metadata"]["name"] for one in definitions)
         self._free_release()
         settings = [f"{_VALUES[name]}={reference}" for name, reference in images.items()]
         settings += [f"global.tag={self.version}"]
@@ -104,7 +109,11 @@ class Dapr:
             *(part for one in settings for part in ("--set-string", one)),
             *("--wait", "--timeout", "10m", "--history-max", "5"),
         )
-        with view:
+        bundle = self.kube.get("secret", BUNDLE, "--namespace", NAMESPACE)
+        with view, tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as trust:
+            yaml.safe_dump(chart_values(bundle, NAMESPACE), trust)
+            trust.flush()
+            command = (*command, "--values", trust.name)
             try:
                 self.kube.runner.watch(command, view, f"Dapr {self.version}: installing")
             except CommandError as error:
