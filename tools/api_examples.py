@@ -21,7 +21,13 @@ from holdfast_local.stack import Stack
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
 MARK = "<!-- From here on written by tools/api_examples.py -->\n"
-SHOWN_HEADERS = ("Location", "Retry-After", "ETag", "Preference-Applied")
+SHOWN_HEADERS = (
+    "Location",
+    "Retry-After",
+    "ETag",
+    "Preference-Applied",
+    "Content-Security-Policy",
+)
 #: A page of examples is read, not parsed: lists end after this many members.
 SHOWN_MEMBERS = 2
 SHOWN_LETTERS = 160
@@ -80,6 +86,7 @@ def main(stack: str) -> None:
     _acting(examples)
     _many(examples)
     _administering(examples)
+    _proving(examples)
     head = PAGE.read_text("utf-8").partition(MARK)[0]
     PAGE.write_text(head + MARK + "".join(examples.text), "utf-8")
 
@@ -170,6 +177,29 @@ def _administering(ask: Examples) -> None:
     ask.show("POST /webhooks/{webhook_id}/dead-letters/redeliver", "POST", f"{letters}/redeliver")
     ask.show("DELETE /webhooks/{webhook_id}", "DELETE", f"/webhooks/{webhook}")
     ask.show("GET /audit", "GET", "/audit", params={"limit": 2})
+
+
+def _proving(ask: Examples) -> None:
+    ask.head("Show what was proved")
+    certificate = {
+        "schema": "holdfast.resume-certificate",
+        "version": 1,
+        "verdict": "pass",
+        "seed": 7,
+        "target": "pods on kind (3 nodes)",
+        "started_at": "2026-11-22T18:13:30Z",
+        "finished_at": "2026-11-22T18:27:41Z",
+        "faults": [{"id": "fault-1", "kind": "kill-app"}],
+        "runs": [{"instance": "chaos-1-chain-1", "workflow": "task_chain"}],
+        "invariants": [{"id": "I1", "holds": True}],
+    }
+    body = {"certificate": certificate, "page": "<!doctype html><h1>Pass</h1>"}
+    kept = ask.show("POST /certificates", "POST", "/certificates", json=body)
+    place = f"/certificates/{kept['certificate_id']}"
+    ask.show("GET /certificates", "GET", "/certificates")
+    ask.show("GET /certificates/{certificate_id}", "GET", "/certificates/latest")
+    ask.show("GET /certificates/{certificate_id}/page", "GET", f"{place}/page")
+    ask.show("DELETE /certificates/{certificate_id}", "DELETE", place)
 
 
 def _hence(**duration: float) -> str:

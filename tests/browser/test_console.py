@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from holdfast_local.stack import Stack
 from tests.browser.console import expect_state, sign_in, tab_to
 from tests.support import runs
+from tests.support.certificates import deposit
 from tests.support.examples import ORDER, TRIP
 from tests.support.holding import commits_held
 from tests.support.waiting import eventually
@@ -304,6 +305,7 @@ def places(api: httpx.Client, order: str) -> list[str]:
     runs.wait_for_end(api, done)
     runs.wait_for_end(api, failed)
     hook = api.post("/webhooks", json={"url": "http://127.0.0.1:9/hook"}).json()["webhook_id"]
+    assert api.post("/certificates", json=deposit()).is_success
     return [
         "/console/runs?live=off",
         f"/console/runs/{done}",
@@ -317,6 +319,7 @@ def places(api: httpx.Client, order: str) -> list[str]:
         "/console/bulk",
         "/console/webhooks",
         f"/console/webhooks/{hook}",
+        "/console/certificates",
         "/console/audit",
     ]
 

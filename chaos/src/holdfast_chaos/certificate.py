@@ -19,11 +19,7 @@ from holdfast_chaos.invariants.i2_effects import difference
 from holdfast_chaos.invariants.i10_recovery import Recovery, recoveries
 from holdfast_chaos.statistics import summary
 from holdfast_chaos.world import DeclaredRun, FaultRecord, World
-
-SCHEMA = "holdfast.resume-certificate"
-VERSION = 1
-PASS = "pass"  # noqa: S105 - a verdict
-FAIL = "fail"
+from holdfast_contracts.certificate import FAIL, PASS, SCHEMA, VERSION
 
 
 @dataclass(frozen=True)

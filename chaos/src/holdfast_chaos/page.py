@@ -7,10 +7,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from holdfast_chaos.catalogue import KINDS
-from holdfast_chaos.certificate import PASS, Certificate, by_workflow
+from holdfast_chaos.certificate import Certificate, by_workflow
 from holdfast_chaos.statistics import summary
 from holdfast_chaos.timeline import chart, close_up
 from holdfast_chaos.world import Aim, Deed, FaultRecord
+from holdfast_contracts.certificate import PASS
 
 _AIMS = {
     Aim.BEFORE_EFFECT: "right before an effect was committed",

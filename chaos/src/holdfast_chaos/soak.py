@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from holdfast_chaos.campaign import Performance
-from holdfast_chaos.certificate import FAIL, PASS
 from holdfast_chaos.growth import HOUR_SECONDS, Samples, Sizes, sampling
+from holdfast_contracts.certificate import FAIL, PASS
 
 
 @dataclass(frozen=True)

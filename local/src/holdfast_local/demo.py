@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast_chaos.aiming import EveryStep, OneStep
-from holdfast_chaos.certificate import PASS, Certificate
+from holdfast_chaos.certificate import Certificate
 from holdfast_chaos.client import Client, RefusedError
 from holdfast_chaos.collect import collect
 from holdfast_chaos.database import connect
@@ -33,10 +33,12 @@ from holdfast_chaos.histories import RunHistory
 from holdfast_chaos.injection import GATED, FaultPlan, Injector, Moment
 from holdfast_chaos.observations import EventSeen, Notebook, Poll
 from holdfast_chaos.observer import Observer
+from holdfast_chaos.publishing import NotPublishedError, publish
 from holdfast_chaos.scheduler import busy, scheduler_jobs
 from holdfast_chaos.targets import TargetNotReadyError
 from holdfast_chaos.waiting import eventually, pause
 from holdfast_chaos.world import DeclaredRun, FaultRecord, World
+from holdfast_contracts.certificate import PASS
 from holdfast_contracts.core import CANCEL, EffectKey
 from holdfast_contracts.job_status_monitor import POLLS_PER_EPOCH
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
@@ -138,6 +140,8 @@ class Demo:
                 about=self._about(),
             )
             files = certificate.write(self._stack.folder.path)
+            if self._keep:
+                self._publish(files)
         self._report(certificate, files["html"], time.monotonic() - began)
         return certificate
 
@@ -152,6 +156,15 @@ class Demo:
                 performance.play(job)
             self._console.print("[green]✓[/] all is quiet; reading ledger, histories, notes")
             return performance.world(etcd_url(self._stack))
+
+    def _publish(self, files: Mapping[str, Path]) -> None:
+        """Hand the certificate in to the stack that stays, so that its console shows it."""
+        with httpx.Client(base_url=self._stack.api_url, auth=self._stack.auth()) as api:
+            try:
+                said = publish(api, files)
+            except NotPublishedError as error:
+                said = f"the console does not show this certificate: {error}"
+        self._console.print(f"  {said}", markup=False, highlight=False, soft_wrap=True)
 
     def _about(self) -> dict[str, str]:
         with connect(self._stack.database_url) as connection:

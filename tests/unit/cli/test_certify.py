@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.conftest import Cli
+from tests.unit.cli.server import Api
 
 Write = Callable[[str, str], Path]
 
@@ -84,3 +85,39 @@ def test_file_that_is_no_certificate_is_refused(nowhere: Cli, text: str) -> None
 def test_certificate_that_is_not_there_is_said_to_be_missing(nowhere: Cli) -> None:
     assert nowhere("certify").code == 4
     assert nowhere("certify", "nowhere.json").code == 7
+
+
+def test_certificate_is_published_with_the_page_beside_it(cli: Cli, api: Api, write: Write) -> None:
+    write("c.json", certificate())
+    write("c.html", "<!doctype html><p>it held")
+    api.on("POST", "/certificates", {"certificate_id": "ab12"}, 201)
+
+    done = cli("certify", "c.json", "--publish")
+
+    assert done.code == 0
+    assert f"published: {api.url}/console/certificates/ab12" in done.err
+    assert api.asked[-1].json == {
+        "certificate": json.loads(certificate()),
+        "page": "<!doctype html><p>it held",
+    }
+
+
+def test_certificate_without_a_page_or_a_name_is_not_published(
+    cli: Cli, api: Api, write: Write
+) -> None:
+    write("c.json", certificate())
+
+    assert cli("certify", "c.json", "--publish").code == 7
+    assert cli("certify", "-", "--publish", stdin=certificate()).code == 2
+    assert api.asked == []
+
+
+def test_certificate_that_failed_is_published_too_and_still_exits_with_1(
+    cli: Cli, api: Api, write: Write
+) -> None:
+    write("c.json", certificate(verdict="fail"))
+    write("c.html", "page")
+    api.on("POST", "/certificates", {"certificate_id": "ab12"}, 201)
+
+    assert cli("certify", "c.json", "--publish").code == 1
+    assert len(api.asked) == 1

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from holdfast_cli.errors import CliError, ExitCode
 from holdfast_cli.inputs import file_bytes
-from holdfast_cli.output import Format, cell, fields, printable, rows, show
-from holdfast_cli.session import Output
+from holdfast_cli.output import Format, cell, fields, note, printable, rows, show
+from holdfast_cli.session import Output, client
 
 _USUAL = Path(".run") / "demo" / "certificate.json"
 _SCHEMA = "holdfast.resume-certificate"
@@ -22,6 +22,7 @@ _PASS = "pass"  # noqa: S105 - a verdict
 
 
 def certify(
+    ctx: typer.Context,
     file: Annotated[
         str | None,
         typer.Argument(
@@ -32,14 +33,34 @@ def certify(
         ),
     ] = None,
     *,
+    publish: Annotated[
+        bool,
+        typer.Option(
+            "--publish",
+            help="Hand it in, with the HTML page beside it, for the console to show (admin).",
+        ),
+    ] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Show a resume certificate; exit with 0 only if it passed."""
     name = file if file is not None else str(_nearest())
     certificate = _read(name)
+    if publish:
+        _publish(ctx, name, certificate)
     show(certificate, output, _summary)
     if certificate["verdict"] != _PASS:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _publish(ctx: typer.Context, name: str, certificate: dict[str, Any]) -> None:
+    if name == "-":
+        raise typer.BadParameter("--publish needs a file: its page is the .html beside it")
+    page = file_bytes(str(Path(name).with_suffix(".html")), "The certificate's page")
+    body = {"certificate": certificate, "page": page.decode("utf-8", "replace")}
+    connection = client(ctx)
+    kept = connection.post("/certificates", body).document
+    api = connection.server.api.rstrip("/")
+    note(f"published: {api}/console/certificates/{kept['certificate_id']}")
 
 
 def _nearest() -> Path:

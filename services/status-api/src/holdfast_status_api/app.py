@@ -19,6 +19,7 @@ from holdfast_status_api.routes import (
     actions,
     batches,
     catalogue,
+    certificates,
     events,
     identity,
     recordings,
@@ -69,6 +70,7 @@ def create_app(
         batches.api(settings, engine),
         identity.api(engine),
         webhooks.api(settings, engine),
+        certificates.api(settings, engine),
     ):
         app.register_api(api)
     app.register_blueprint(document.blueprint(app))

@@ -19,6 +19,7 @@ from holdfast_servicekit.problems import MEDIA_TYPE
 from holdfast_status_api import approvals, links
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth.permissions import rule_for
+from holdfast_status_api.certificates import Deposit
 from holdfast_status_api.webhooks.requests import Redelivery, Subscription
 from holdfast_status_api.wishes import Confirmation, Reason, Rerun
 
@@ -69,7 +70,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
         approvals.body_of(event) for event in (*declared.values(), SUSPEND, RESUME)
     ]
     models: list[type[BaseModel]] = [*inputs, *data, ProblemAnswer, Subscription, Redelivery]
-    models += [Reason, Rerun, Confirmation]
+    models += [Reason, Rerun, Confirmation, Deposit]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_REFERENCE,
@@ -88,6 +89,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
         **_body("application/json", _any_of([Redelivery])),
         "required": False,
     }
+    paths["/certificates"]["post"]["requestBody"] = _body("application/json", _any_of([Deposit]))
     for path, wish in WISHES.items():
         body = _body("application/json", _any_of([wish]))
         paths[path]["post"]["requestBody"] = {**body, "required": False}

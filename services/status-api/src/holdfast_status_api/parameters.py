@@ -35,7 +35,16 @@ def _date_time(value: Any) -> Any:
     return value
 
 
+def _written(value: Any) -> Any:
+    """Refuse what is no text: a document has numbers, too."""
+    if not isinstance(value, str):
+        raise ValueError("a time as RFC 3339 has it is expected")  # noqa: TRY004 - pydantic's way
+    return _date_time(value)
+
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
+#: One in a document.
+WrittenMoment = Annotated[AwareDatetime, BeforeValidator(_written)]
 _SCHEMAS: dict[tuple[Any, ...], dict[str, Any]] = {}
 
 

@@ -49,6 +49,10 @@ class Settings(ServiceSettings):
     #: A CSV of legs: the largest batch has about 1 MB.
     largest_csv_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
 
+    #: A resume certificate with its page, and how many of the newest are kept.
+    largest_certificate_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    certificates_kept: int = Field(default=20, ge=1, le=1000)
+
     #: How many starts, and how many events, one process has on the way to the orchestrator.
     #: The engine keeps a start waiting for seconds while the activity worker is away.
     dispatch_concurrency: int = Field(default=8, ge=1, le=64)

@@ -208,6 +208,26 @@ deliveries = Table(
     schema="status",
 )
 
+#: Certificates of the chaos suite, the newest few.
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("certificate_id", Text, unique=True, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("started_at", _Time, nullable=False),
+    Column("finished_at", _Time, nullable=False),
+    Column("faults", Integer, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("page", Text, nullable=False),
+    Column("stored_at", _Time, nullable=False),
+    Column("stored_by", Text, nullable=False),
+    schema="status",
+)
+
 batches = Table(
     "batches",
     metadata,

@@ -76,6 +76,11 @@ _API: Mapping[str, Rule] = {
     "DELETE /webhooks/{webhook}": _administer("webhook.delete"),
     "GET /webhooks/{webhook}/dead-letters": Rule(_ADMINISTERING),
     "POST /webhooks/{webhook}/dead-letters/redeliver": _administer("webhook.redeliver"),
+    "GET /certificates": _READ,
+    "POST /certificates": _administer("certificate.store"),
+    "GET /certificates/{certificate_id}": _READ,
+    "GET /certificates/{certificate_id}/page": _READ,
+    "DELETE /certificates/{certificate_id}": _administer("certificate.delete"),
     "GET /audit": Rule(_ADMINISTERING),
 }
 
@@ -104,6 +109,8 @@ _PAGES: Mapping[str, str] = {
     "GET /console/webhooks/{webhook}": "GET /webhooks/{webhook}/dead-letters",
     "POST /console/webhooks/{webhook}/redeliver": "POST /webhooks/{webhook}/dead-letters/redeliver",
     "POST /console/webhooks/{webhook}/remove": "DELETE /webhooks/{webhook}",
+    "GET /console/certificates": "GET /certificates",
+    "GET /console/certificates/{certificate_id}": "GET /certificates/{certificate_id}/page",
     "GET /console/audit": "GET /audit",
     "POST /console/logout": "GET /whoami",
 }

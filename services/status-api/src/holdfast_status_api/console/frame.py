@@ -90,10 +90,11 @@ def install(pages: Blueprint) -> None:
 
     @pages.after_request
     def protect(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = POLICY
+        # What has a policy of its own is no page of ours, and has a stricter one.
+        response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers["X-Content-Type-Options"] = "nosniff"
         # Not no-referrer: then the Origin of our own forms would be null.
-        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         if request.endpoint == "console.static":
             response.headers["Cache-Control"] = f"public, max-age={_ASSET_SECONDS}, immutable"

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_servicekit.problems import Problem
-from holdfast_status_api import listing
+from holdfast_status_api import certificates, listing
 from holdfast_status_api.console.frame import Console, fingerprint, page
 from holdfast_status_api.states import State
 
@@ -100,6 +100,7 @@ def add(pages: Blueprint, console: Console) -> None:
             query=query,
             table=_table(console, query)[0],
             purged=request.args.get("done") == "purge",
+            certificate=certificates.latest(console.engine),
             **choices(),
         )
 

@@ -10,6 +10,7 @@ from holdfast_status_api.auth.sessions import Sessions
 from holdfast_status_api.background import Background
 from holdfast_status_api.console import (
     acting,
+    certificates_page,
     entry,
     frame,
     hooks,
@@ -53,6 +54,16 @@ def blueprint(
         sessions=sessions,
     )
     frame.install(pages)
-    for part in (entry, list_page, run_page, acting, starting, many, hooks, log_page):
+    for part in (
+        entry,
+        list_page,
+        run_page,
+        acting,
+        starting,
+        many,
+        hooks,
+        log_page,
+        certificates_page,
+    ):
         part.add(pages, console)
     return pages
