@@ -13,12 +13,12 @@ from markupsafe import escape
 from holdfast_chaos import model
 from holdfast_chaos.campaign import Performance, campaign, perform
 from holdfast_chaos.catalogue import KINDS, possible
-from holdfast_chaos.certificate import PASS
 from holdfast_chaos.declaration import load_declaration
 from holdfast_chaos.play import Watcher
 from holdfast_chaos.schedule import CORE, load, make_schedule
 from holdfast_chaos.site import Site
 from holdfast_cluster.chaos.local_site import local_site
+from holdfast_contracts.certificate import PASS
 from tests.support.clone import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]

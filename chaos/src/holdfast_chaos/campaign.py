@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from holdfast_chaos.certificate import FAIL, PASS, Certificate
+from holdfast_chaos.certificate import Certificate
 from holdfast_chaos.coverage import KindCovered
 from holdfast_chaos.play import Play, Watcher
 from holdfast_chaos.schedule import Schedule
 from holdfast_chaos.shrinking import shrink
 from holdfast_chaos.site import Site
+from holdfast_chaos.world import World
+from holdfast_contracts.certificate import FAIL, PASS
 
 SCHEDULE = "schedule.json"
 SHRUNK = "shrunk.json"
@@ -37,15 +39,20 @@ def perform(
     schedule.save(folder / SCHEDULE if name == "certificate" else folder / f"{name}.schedule.json")
     started_at = datetime.now(UTC)
     world = Play(schedule, site, tag(started_at), watcher).play()
-    certificate = Certificate(
+    certificate = certified(world, schedule.seed, site, started_at)
+    return Performance(schedule, certificate, certificate.write(folder, name))
+
+
+def certified(world: World, seed: int, site: Site, started_at: datetime) -> Certificate:
+    """Return the certificate of what was played on a site up to now."""
+    return Certificate(
         world,
-        seed=schedule.seed,
+        seed=seed,
         target=site.target.name,
         started_at=started_at,
         finished_at=datetime.now(UTC),
         about=site.about,
     )
-    return Performance(schedule, certificate, certificate.write(folder, name))
 
 
 def shrunk(

@@ -111,6 +111,19 @@ KINDS: Mapping[str, FaultKind] = {
             ((PLACEMENT,),),
         ),
         FaultKind(
+            "delete-scheduler",
+            "One of Dapr's schedulers deleted with a grace of 0",
+            Deed.DELETE,
+            ((SCHEDULER,),),
+            one=True,
+        ),
+        FaultKind(
+            "delete-placement",
+            "Dapr's placement service deleted with a grace of 0",
+            Deed.DELETE,
+            ((PLACEMENT,),),
+        ),
+        FaultKind(
             "restart-control-plane",
             "Sentry, operator and injector deleted, then a pod that needs all three",
             Deed.DELETE,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import LiteralString
@@ -74,20 +74,39 @@ class Play:
         )
         self._aside = ThreadPoolExecutor(4, thread_name_prefix="client")
         self._late: dict[str, Future[EventSeen]] = {}
+        self._wave: Wave | None = None
 
     def play(self) -> World:
         """Return what all witnesses say when every run has ended, or should have."""
         waves = self._schedule.waves
-        self._observer.start()
-        try:
+        with self.watching():
             for number, wave in enumerate(waves, 1):
                 self._watcher.wave(number, len(waves))
-                self._play_wave(wave)
-            quiet = self._site.bounds.terminal_seconds
-            self._until("every run to end", lambda: not self._observer.in_flight(), quiet)
+                self.play_wave(wave)
+            self.wait_for_ends()
+        return self.facts()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch all runs for the block; waves are played in it, and in no other time."""
+        self._observer.start()
+        try:
+            yield
         finally:
             self._observer.stop()
             self._aside.shutdown()
+
+    def wait_for_ends(self) -> None:
+        """Return when every run has ended, or should have."""
+        quiet = self._site.bounds.terminal_seconds
+        self._until("every run to end", lambda: not self._observer.in_flight(), quiet)
+
+    def in_flight(self) -> tuple[str, ...]:
+        """Return the runs that have not been seen to end."""
+        return self._observer.in_flight()
+
+    def facts(self) -> World:
+        """Return what all witnesses say, once it is quiet."""
         eventually(lambda: not busy(self._jobs()), STEP_SECONDS, every=0.5)
         return collect(
             database_url=self._site.database_url,
@@ -101,8 +120,11 @@ class Play:
             scope=f"{self._tag}-",
         )
 
-    def _play_wave(self, wave: Wave) -> None:
+    def play_wave(self, wave: Wave) -> FaultRecord | None:
+        """Start the wave's runs, strike, heal, and return when what was aimed at has gone on."""
+        self._wave = wave
         fault = wave.fault
+        self._site.refuse([] if fault is None else [fault])
         if fault is None:
             for run in wave.runs:
                 self._start(run)
@@ -121,6 +143,7 @@ class Play:
         for future in self._late.values():
             future.result()
         self._late.clear()
+        return None if fault is None else self._faults[-1]
 
     def _strike(self, fault: FaultPlan, wave: Wave) -> FaultRecord:
         """Start the wave's runs so that some of each pattern stand at a step, then strike."""
@@ -200,7 +223,8 @@ class Play:
         """Have the client go on as if nothing had happened, while what was struck is away."""
         at = f" at {', '.join(moment.keys[:3])}" if moment.keys else ""
         self._watcher.say(f"{plan.id}: struck{at}; {len(self._observer.in_flight())} under way")
-        self._act_late(next(wave for wave in self._schedule.waves if wave.fault == plan))
+        if self._wave is not None:
+            self._act_late(self._wave)
 
     def _act_late(self, wave: Wave) -> None:
         """Do the part of each run that is due from the strike on, unless it is being done."""

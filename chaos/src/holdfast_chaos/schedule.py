@@ -109,6 +109,7 @@ class Schedule:
 
 
 _FORM: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+_WAVE: TypeAdapter[Wave] = TypeAdapter(Wave)
 
 
 def load(file: Path) -> Schedule:
@@ -118,9 +119,21 @@ def load(file: Path) -> Schedule:
     except OSError as error:
         raise ScheduleError(f"{file}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ScheduleError(f"{file} is no schedule: {place}: {first['msg']}") from error
+        raise ScheduleError(f"{file} is no schedule: {_first(error)}") from error
+
+
+def wave_as_json(wave: Wave) -> dict[str, Any]:
+    """Return a wave as plain data."""
+    plain: dict[str, Any] = _WAVE.dump_python(wave, mode="json")
+    return plain
+
+
+def read_wave(plain: Any) -> Wave:
+    """Return the wave that ``wave_as_json`` made plain data of; raise ``ScheduleError``."""
+    try:
+        return _WAVE.validate_python(plain)
+    except ValidationError as error:
+        raise ScheduleError(f"this is no wave: {_first(error)}") from error
 
 
 def make_schedule(
@@ -348,6 +361,12 @@ def without(
         if fault is not None or kept:
             waves.append(replace(wave, fault=fault, runs=kept))
     return replace(schedule, waves=tuple(waves))
+
+
+def _first(error: ValidationError) -> str:
+    """Return what is wrong first, and where."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def _alone(run: PlannedRun) -> PlannedRun:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import httpx
 
+from holdfast_chaos.catalogue import FaultKind
 from holdfast_chaos.engine import EngineReader
 from holdfast_chaos.growth import Sizes
+from holdfast_chaos.injection import FaultPlan
+from holdfast_chaos.schedule import ScheduleError
 from holdfast_chaos.targets import Target
-from holdfast_chaos.world import Bounds
+from holdfast_chaos.world import Bounds, Deed
 
 
 class Jobs(Protocol):
@@ -49,3 +52,39 @@ class Site:
     heal_seconds: float = 60.0
     #: Versions and settings for the certificate.
     about: Mapping[str, str] = field(default_factory=dict)
+    #: Puts back what a fault may have left behind.
+    put_back: Callable[[], None] = lambda: None
+    #: Why some deeds cannot be done here.
+    undoable: str = "cannot be done here"
+    #: Why some components are not struck, although they are there.
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    #: Whether it goes on after the suite, so that its console can show what was proved.
+    lasts: bool = True
+
+    def why_not(self, deed: Deed, components: Iterable[str]) -> str | None:
+        """Say why a deed is not done to these components here; none: it can be."""
+        if deed not in self.target.deeds():
+            return self.undoable
+        there = set(self.target.components())
+        missing = [name for name in components if name not in there]
+        if not missing:
+            return None
+        return self.withheld.get(missing[0], f"there is no {missing[0]} here")
+
+    def refused(self, kinds: Iterable[FaultKind]) -> dict[str, str]:
+        """Return the kinds of faults that are not done here, each with why."""
+        found = {}
+        for kind in kinds:
+            reasons = [self.why_not(kind.deed, group) for group in kind.victims]
+            if all(reason is not None for reason in reasons):
+                found[kind.name] = str(reasons[0])
+        return found
+
+    def refuse(self, plans: Iterable[FaultPlan]) -> None:
+        """Raise ``ScheduleError`` for the first planned fault that is not done here."""
+        for plan in plans:
+            why = self.why_not(plan.deed, plan.components)
+            if why is not None:
+                raise ScheduleError(
+                    f"{plan.id}, {plan.kind} of {', '.join(plan.components)}, is not done: {why}"
+                )

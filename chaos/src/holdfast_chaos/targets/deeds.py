@@ -254,22 +254,34 @@ _STATES = (
     "for id in $ids; do sed -n 's/^State:[[:space:]]*\\(.\\).*/\\1/p' /proc/$id/status "
     "2>/dev/null; done; true"
 )
-_THAW = (
-    "for one in /proc/[0-9]*; do grep -q '^State:[[:space:]]*T' $one/status 2>/dev/null "
-    "&& kill -CONT ${one#/proc/}; done; true"
-)
 
 
 def restore(cluster: Cluster, nodes: Sequence[str]) -> None:
-    """Put back what an interrupted campaign left: partitions, frozen pods, scales, cordons."""
+    """Put back what an interrupted campaign left: partitions, frozen pods, scales, cordons.
+
+    Of the nodes, none but those named and those with pods of ours are entered; what is stopped
+    there and is not ours stays so.
+    """
     if cluster.nodes is not None:
-        for node in nodes:
-            cluster.nodes.run(node, f"{UNCUT}; {_THAW}")
+        ours = _containers(cluster)
+        for node in dict.fromkeys((*nodes, *ours)):
+            thaw = f"kill -CONT $({_pids(ours[node])}) 2>/dev/null" if node in ours else "true"
+            cluster.nodes.run(node, f"{UNCUT}; {thaw}; true")
     for component in cluster.components:
         restore_scale(cluster, component)
     for listed in cluster.core.list_node(_request_timeout=API_SECONDS).items:
         if CORDONED in (listed.metadata.annotations or {}):
             _cordon(cluster, listed.metadata.name, on=False)
+
+
+def _containers(cluster: Cluster) -> dict[str, list[str]]:
+    """Return the containers of all components, by node."""
+    nodes: dict[str, list[str]] = defaultdict(list)
+    for component in cluster.components:
+        for pod in cluster.pods(component):
+            if pod.container_id:
+                nodes[pod.node].append(pod.container_id)
+    return dict(nodes)
 
 
 def _pids(containers: Sequence[str]) -> str:

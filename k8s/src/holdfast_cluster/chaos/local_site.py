@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -11,6 +12,7 @@ from holdfast_chaos import database
 from holdfast_chaos.jobs import serving_jobs
 from holdfast_chaos.scheduler import etcd_bytes, scheduler_jobs
 from holdfast_chaos.site import Site
+from holdfast_chaos.targets import Target
 from holdfast_chaos.world import Bounds
 from holdfast_local.demo_plan import read_legs
 from holdfast_local.folders import repository
@@ -23,15 +25,16 @@ _API_SECONDS = 10.0
 
 
 @contextmanager
-def local_site() -> Iterator[Site]:
+def local_site(name: str = STACK) -> Iterator[Site]:
     """Start a stack of its own for the suite, and take it down again."""
-    stack = Stack(STACK)
+    stack = Stack(name)
     with ExitStack() as opened:
         stack.delete()
         opened.callback(stack.down)
         stack.up()
+        target = target_of(stack)
         yield Site(
-            target=target_of(stack),
+            target=target,
             database_url=stack.database_url,
             api=opened.enter_context(
                 httpx.Client(
@@ -48,7 +51,15 @@ def local_site() -> Iterator[Site]:
             sizes=lambda: _sizes(stack),
             bounds=Bounds(),
             about={"Dapr": read_pin(repository()).version},
+            put_back=lambda: _thaw(stack, target),
+            lasts=False,
         )
+
+
+def _thaw(stack: Stack, target: Target) -> None:
+    """Let every process go on; what was killed has its supervisor."""
+    for component in target.components():
+        stack.signal_group(component, signal.SIGCONT)
 
 
 def _sizes(stack: Stack) -> dict[str, float]:

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast_chaos.campaign import Performance, Sum
-from holdfast_chaos.certificate import PASS
 from holdfast_chaos.coverage import KindCovered
 from holdfast_chaos.soak import Soak
 from holdfast_chaos.statistics import summary
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
+from holdfast_contracts.certificate import PASS
 
 _MOST_VIOLATIONS = 20
 _MB = 10**6
