@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from bench.drivers.loop import in_a_thread, serve
 
 _ENDED = {"COMPLETED", "FAILED", "TERMINATED"}
+#: A connection that was not used for so long may be closed by the server at any moment.
+_IDLE_SECONDS = 10
 
 
 class Holdfast:
@@ -67,16 +70,25 @@ class Holdfast:
     def _ask(
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        connection: HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = HTTPConnection(self._host, timeout=120)
+        connection = self._connection()
         connection.request(method, path, body, {**self._headers, **(headers or {})})
         answer = connection.getresponse()
         content = answer.read()
+        self._local.used = time.monotonic()
         if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
             raise ValueError(f"{method} {path}: {answer.status} {content[:300]!r}")
         value: dict[str, Any] = json.loads(content)
         return value
+
+    def _connection(self) -> HTTPConnection:
+        """Return this thread's connection, a new one if it has rested for too long."""
+        connection: HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = HTTPConnection(self._host, timeout=120)
+            self._local.used = time.monotonic()
+        elif time.monotonic() - self._local.used > _IDLE_SECONDS:
+            connection.close()  # it is opened again by the next request
+        return connection
 
 
 async def _make() -> Holdfast:

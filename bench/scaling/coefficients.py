@@ -47,6 +47,11 @@ def highest_rate(measured: Measured) -> float:
     )
 
 
+def steps_per_run(measured: Measured) -> list[int]:
+    """Return how many activities the runs had that were measured, fewest first."""
+    return sorted({round(one.steps / one.runs) for one in measured.sound if one.runs})
+
+
 def off(errors: Iterable[Error]) -> tuple[float, float]:
     """Return how far predictions are off, as a share: on average, and at most."""
     shares = [abs(error.share) for error in errors]
@@ -65,6 +70,7 @@ def coefficients(measured: Measured) -> dict[str, Any]:
             "processor": measured.machine["processor"],
             "cores": measured.cores,
             "versions": measured.versions,
+            "steps_per_run": steps_per_run(measured),
             "activities_per_s": _digits(highest_rate(measured)),
             "error": {
                 name: _digits(share, 2)

@@ -27,9 +27,6 @@ from holdfast_chaos.waiting import pause
 from holdfast_contracts.batch_processing import SAMPLE_LEGS
 from holdfast_local.folders import repository
 
-#: A batch is read, its legs are measured, its result is stored.
-_MORE_STEPS_OF_A_BATCH = 2
-
 
 @dataclass(frozen=True)
 class _Moment:
@@ -180,7 +177,7 @@ class Scaling:
                 in_flight=load.in_flight,
                 items=self._plan.legs,
             )
-            steps = self._plan.legs + _MORE_STEPS_OF_A_BATCH
+            steps = self._plan.steps_of_a_batch
         else:
             pause(load.seconds)
             return 0, 0, {}

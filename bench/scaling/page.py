@@ -13,9 +13,9 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from bench.scaling.coefficients import off
+from bench.scaling.coefficients import off, steps_per_run
 from bench.scaling.model import Error, Model, cpu_errors, throughput_errors, utilisations
-from bench.scaling.plan import BATCHES, CLIENT, OUTSIDE, PLAN, REST, Deployment, Load
+from bench.scaling.plan import BATCHES, CLIENT, OUTSIDE, REST, Deployment, Load
 from bench.scaling.windows import Measured
 from holdfast_cli.capacity.coefficients import SERVICES, STATUS_API, Coefficients
 from holdfast_cli.capacity.demand import Limits, Wish
@@ -74,7 +74,7 @@ def page(measured: Measured, model: Model, costs: Coefficients, full: Load) -> s
         versions=", ".join(f"{name} {version}" for name, version in measured.versions.items()),
         load_before=machine["load_before"],
         load_under=_span([window.load_average for window in at_full]),
-        legs=PLAN.legs,
+        steps=steps_per_run(measured),
         in_flight=full.in_flight,
         throughput=_throughput(measured, errors, full),
         image=IMAGE,

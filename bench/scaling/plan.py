@@ -42,10 +42,15 @@ class Plan:
     repeats: int
     loads: tuple[Load, ...]
     warm_up: Load
-    #: Legs of a batch: as many as a run has without child workflows.
+    #: Legs of a batch: fewer than make child workflows, so that a batch is one run.
     legs: int
     #: No block begins that would end later than this.
     minutes: float
+
+    @property
+    def steps_of_a_batch(self) -> int:
+        """How many activities it has: it is read, its legs are measured, its result is stored."""
+        return self.legs + 2
 
     @property
     def full(self) -> Load:
@@ -57,8 +62,8 @@ class Plan:
 PLAN = Plan(
     deployments=tuple(Deployment(*pods) for pods in ((1, 1), (1, 2), (2, 2), (3, 3), (2, 1))),
     repeats=3,
-    loads=(Load(IDLE, 4), Load(CHAINS, 5, 4), Load(CHAINS, 9, 32), Load(BATCHES, 6, 4)),
+    loads=(Load(IDLE, 3), Load(CHAINS, 4, 1), Load(CHAINS, 11, 16), Load(BATCHES, 6, 4)),
     warm_up=Load(CHAINS, 3, 8),
-    legs=64,
+    legs=30,
     minutes=11,
 )

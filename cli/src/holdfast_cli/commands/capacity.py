@@ -30,7 +30,7 @@ def capacity(
         typer.Option(
             "--steps-per-run",
             min=1,
-            help="Activities of a run. 3 was measured as a chain, 66 as a fan-out; what is between"
+            help="Activities of a run. Chains of three and batches were measured; what is between"
             " is interpolated.",
         ),
     ] = 3,
@@ -187,6 +187,7 @@ def _head(found: dict[str, Any]) -> RenderableType:
             "basis": basis,
             "model's error": _error(measured.get("error")),
             "measured on": measured.get("began"),
+            "measured runs": _runs(measured.get("steps_per_run")),
         }
     )
 
@@ -197,6 +198,11 @@ def _error(error: Any) -> str | None:
     return ", ".join(
         f"{name.replace('_', ' ')} {100 * share:.0f} %" for name, share in error.items()
     )
+
+
+def _runs(steps: Any) -> str | None:
+    told = isinstance(steps, list) and len(steps) > 1
+    return f"of {steps[0]} activities in a row, of {steps[-1]} in parallel" if told else None
 
 
 def _each(what: str, count: int, rate: float | None) -> str:
