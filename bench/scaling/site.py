@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes.client import ApiClient, VersionApi
+from kubernetes.client import ApiClient, AppsV1Api, VersionApi
 from kubernetes.config import new_client_from_config
 
 from bench.scaling.containers import Container, Containers
@@ -46,6 +46,7 @@ _CONTROL_PLANE = {
 }
 _POSTGRESQL = "postgresql-0"
 _SCHEDULERS = 3
+_API_SECONDS = 10.0
 _ROLE = "holdfast_bench"
 _PSQL = ("/usr/lib/postgresql/15/bin/psql", "--no-psqlrc", "--username", "postgres")
 
@@ -106,6 +107,7 @@ def _site(folder: ClusterFolder) -> Iterator[Site]:
         shells = NodeShells(lambda node: _shell(engine, node))
         opened.callback(shells.close)
         cluster = Cluster(client, _components(), shells)
+        _refuse_live_code(client)
         forward = _forwarding(kube)
         etcd = [
             opened.enter_context(tunnel(forward(DAPR, f"pod/dapr-scheduler-server-{member}", 2379)))
@@ -141,6 +143,15 @@ def _components() -> dict[str, Component]:
     found |= {part: Component(DAPR, f"app={name}", name) for part, name in _CONTROL_PLANE.items()}
     database_pod = Component(database.NAMESPACE, f"{named}postgresql", "postgresql")
     return {**found, catalogue.POSTGRES: database_pod}
+
+
+def _refuse_live_code(client: ApiClient) -> None:
+    """Refuse services that `make skaffold-dev` has left: they look for changed code all the time."""
+    apps: Any = AppsV1Api(client)
+    for name in _SERVICES:
+        found = apps.read_namespaced_deployment(name, NAMESPACE, _request_timeout=_API_SECONDS)
+        if any(one.name == name and one.command for one in found.spec.template.spec.containers):
+            raise ClusterError(f"{name} is in the form for live development: run `make deploy`.")
 
 
 def _shell(engine: Engine, node: str) -> Sequence[str]:
