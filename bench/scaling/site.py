@@ -146,7 +146,7 @@ def _components() -> dict[str, Component]:
 
 
 def _refuse_live_code(client: ApiClient) -> None:
-    """Refuse services that `make skaffold-dev` has left: they look for changed code all the time."""
+    """Refuse what `make skaffold-dev` has left: it looks for changed code all the time."""
     apps: Any = AppsV1Api(client)
     for name in _SERVICES:
         found = apps.read_namespaced_deployment(name, NAMESPACE, _request_timeout=_API_SECONDS)
