@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,21 @@ from holdfast_chaos.world import Aim
 from holdfast_cluster.chaos.places import On, Place
 from holdfast_cluster.chaos.toolkit import exported
 from holdfast_contracts.certificate import FAIL, PASS
+from holdfast_local.stack import Stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
-def run(schedule: Schedule, stack: str, folder: Path) -> dict[str, Any]:
-    """Run the experiment of a schedule; return the toolkit's journal and our verdict."""
-    place = Place(On.LOCAL, stack=f"{stack}-toolkit")
+@pytest.fixture
+def place(stack_name: str) -> Iterator[Place]:
+    """A stack that the toolkit's own process makes, and takes down."""
+    name = f"{stack_name}-toolkit"
+    yield Place(On.LOCAL, stack=name)
+    Stack(name).delete()
+
+
+def run(schedule: Schedule, place: Place, folder: Path) -> dict[str, Any]:
+    """Run the experiment of a schedule; return the toolkit's journal."""
     (folder / "experiment.json").write_text(json.dumps(exported(schedule, place)), "utf-8")
     done = subprocess.run(
         [str(Path(sys.executable).with_name("chaos")), "run", "experiment.json"],
@@ -45,10 +54,10 @@ def verdict(folder: Path) -> str:
 
 
 def test_toolkit_plays_the_schedule_and_finds_the_steady_state_again(
-    stack_name: str, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
     kinds = [KINDS["kill-app"], KINDS["kill-sidecar"]]
-    journal = run(make_schedule(5, kinds, faults=2, runs=8), stack_name, tmp_path)
+    journal = run(make_schedule(5, kinds, faults=2, runs=8), place, tmp_path)
 
     assert (journal["status"], journal["deviated"]) == ("completed", False), journal["said"]
     assert [one["status"] for one in journal["run"]] == ["succeeded"] * 2
@@ -58,7 +67,7 @@ def test_toolkit_plays_the_schedule_and_finds_the_steady_state_again(
 
 
 def test_fault_whose_moment_never_comes_is_a_deviation_for_the_toolkit(
-    stack_name: str, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
     (wave,) = make_schedule(5, [KINDS["kill-app"]], faults=1, runs=4).waves
     assert wave.fault is not None
@@ -67,7 +76,7 @@ def test_fault_whose_moment_never_comes_is_a_deviation_for_the_toolkit(
         replace(run, step="nowhere") if run.name == wave.aimed else run for run in wave.runs
     )
     broken = Schedule(5, (replace(wave, fault=aimed, runs=runs),))
-    journal = run(broken, stack_name, tmp_path)
+    journal = run(broken, place, tmp_path)
 
     assert journal["deviated"] is True, journal["said"]
     assert journal["run"][0]["output"]["void"] is True
