@@ -334,6 +334,7 @@ OWN: dict[str, dict[str, Schema]] = {
         "databaseConnections": whole(1, 256),
         "dispatchConcurrency": whole(1, 64),
         "reconcileSeconds": {"type": "number", "exclusiveMinimum": 0},
+        "frozenGraceSeconds": {"type": "number", "exclusiveMinimum": 0},
         "retentionDays": {"type": "number", "minimum": 0},
         "largestDocumentBytes": whole(1),
         "largestCsvBytes": whole(1),

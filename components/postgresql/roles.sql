@@ -58,6 +58,40 @@ GRANT USAGE ON SCHEMA work TO holdfast_worker, holdfast_status;
 GRANT USAGE ON SCHEMA ledger TO holdfast_worker, holdfast_status;
 GRANT USAGE ON SCHEMA status TO holdfast_worker, holdfast_status;
 
+-- Hazard 1 of docs/hazards.md: the engine counts an event of a run that it has not saved, and can
+-- never load the run again, nor purge it. This puts an event in that place which does nothing but
+-- make the engine look at the run. It is all that anybody but Dapr may do to Dapr's tables; it can
+-- replace nothing, and the caller does not choose what is written (docs/adr/0006).
+SET ROLE holdfast_dapr;
+CREATE OR REPLACE FUNCTION dapr.holdfast_mend(app text, run text, length integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- HistoryEvent {eventRaised {name "holdfast-rearm"}}, as the engine writes it.
+    nothing CONSTANT bytea := '\x8a01100a0e686f6c64666173742d726561726d';
+    place text;
+    mended integer;
+BEGIN
+    IF length NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION 'an inbox of % events', length USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT left(key, -pg_catalog.length('metadata')) INTO place FROM dapr.state
+    WHERE starts_with(key, app || '||dapr.internal.')
+      AND right(key, 12 + pg_catalog.length(run)) = '||' || run || '||metadata'
+      AND split_part(key, '||', 2) LIKE '%.workflow';
+    INSERT INTO dapr.state (key, value, etag)
+    SELECT place || 'inbox-' || lpad(number::text, 6, '0'), nothing, gen_random_uuid()
+    FROM generate_series(0, length - 1) AS number
+    WHERE place IS NOT NULL
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS mended = ROW_COUNT;
+    RETURN mended;
+END
+$$;
+REVOKE ALL ON FUNCTION dapr.holdfast_mend FROM PUBLIC;
+GRANT USAGE ON SCHEMA dapr TO holdfast_status;
+GRANT EXECUTE ON FUNCTION dapr.holdfast_mend TO holdfast_status;
+RESET ROLE;
+
 SELECT 'REVOKE holdfast_owner, holdfast_dapr FROM CURRENT_USER'
 WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
 \gexec

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -17,11 +16,11 @@ from sqlalchemy import Engine, text
 
 from holdfast_local.stack import Stack
 from holdfast_servicekit.runtime import sdk_logs
-from tests.support.clone import ROOT
+from tests.support import hazard_1
 from tests.support.examples import APPROVAL, ORDER
 from tests.support.ledger import steps
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
-from tests.support.stacks import client_of, engine_client, running_stack, without
+from tests.support.stacks import without
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -34,65 +33,12 @@ def engine(stack: Stack) -> DaprWorkflowClient:
     return DaprWorkflowClient(host="127.0.0.1", port=str(port), logger_options=sdk_logs())
 
 
-@pytest.fixture(scope="module")
-def unsafe_stack(stack_name: str) -> Iterator[Stack]:
-    """A stack whose orchestrator has no local step after a timer."""
-    broken = [sys.executable, "-m", "tests.broken.orchestrator_without_local_step"]
-    with running_stack(
-        f"{stack_name}-unsafe",
-        commands={"orchestrator": broken},
-        service_env={"orchestrator": {"PYTHONPATH": str(ROOT)}},
-    ) as stack:
-        yield stack
-
-
 def test_1_a_run_survives_a_timer_an_event_and_a_kill_while_its_worker_is_away(
     stack: Stack, api: httpx.Client
 ) -> None:
-    run = provoke_hazard_1(stack, api)
+    # Without the rule the run is stuck for good; test_disasters.py shows that, and its repair.
+    run = hazard_1.provoke(stack, api)
     assert wait_for_end(api, run)["output"]["verdict"] == "approved"
-
-
-def test_1_without_the_local_step_the_same_run_is_stuck_for_good(unsafe_stack: Stack) -> None:
-    with client_of(unsafe_stack) as api:
-        run = provoke_hazard_1(unsafe_stack, api)
-    with engine_client(unsafe_stack) as orchestrator:
-
-        def unreadable() -> bool:
-            detail = orchestrator.get(f"/instances/{run}").json().get("detail", "")
-            return "declared in metadata" in detail and "missing" in detail
-
-        eventually("the engine says that it cannot read the run", unreadable, seconds=60)
-
-
-def provoke_hazard_1(stack: Stack, api: httpx.Client) -> str:
-    """Let a time-out fire and an event arrive with the worker away, then kill the sidecar."""
-    run = start(api, "request_escalation", {**ORDER, "approval_window_seconds": 3})
-    wait_for_state(api, run, "RUNNING")
-    before = failed_turns(stack)
-    with without(stack, "activity-worker", "activity-worker-sidecar"):
-        # The turn with the fired timer could not be dispatched, or what follows it could not.
-        eventually("a turn fails to dispatch", lambda: failed_turns(stack) > before, seconds=60)
-        accepted = api.post(f"/runs/{run}/events/human_approval", json=APPROVAL)
-        assert accepted.status_code == 202
-        eventually("the engine has the event", lambda: receipt(api, run) != "pending", seconds=60)
-        assert stack.kill("orchestrator-sidecar")
-    return run
-
-
-def failed_turns(stack: Stack) -> float:
-    port = stack.ports["orchestrator-sidecar-metrics"]
-    page = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
-    return sum(
-        float(line.rsplit(" ", 1)[1])
-        for line in page.splitlines()
-        if line.startswith("dapr_runtime_workflow_execution_count")
-        and 'status="recoverable"' in line
-    )
-
-
-def receipt(api: httpx.Client, run: str) -> str:
-    return str(api.get(f"/runs/{run}/events").json()["events"][0]["state"])
 
 
 def test_3_and_4_an_event_that_the_engine_gets_three_times_is_taken_once(

@@ -64,6 +64,13 @@ class RunHistory:
         """Return the events of the given types, in order."""
         return tuple(event for event in self.events if event.type in types)
 
+    def _once(self, kind: str) -> Iterable[HistoryEvent]:
+        """Return the steps of a kind, each as it was dispatched first: a repair does so again."""
+        first: dict[int, HistoryEvent] = {}
+        for event in self.of_type(kind):
+            first.setdefault(event.event_id, event)
+        return first.values()
+
     @cached_property
     def started_at(self) -> datetime | None:
         """The time at which the (current generation of the) run began."""
@@ -86,7 +93,7 @@ class RunHistory:
             event.task_scheduled_id: event
             for event in self.of_type("TASK_COMPLETED", "TASK_FAILED")
         }
-        for event in self.of_type("TASK_SCHEDULED"):
+        for event in self._once("TASK_SCHEDULED"):
             if not isinstance(event.input, Mapping) or "key" not in event.input:
                 continue
             end = ends.get(event.event_id)
@@ -107,7 +114,7 @@ class RunHistory:
         fired = {event.timer_id: event.timestamp for event in self.of_type("TIMER_FIRED")}
         return tuple(
             (event.timestamp, event.fire_at, fired.get(event.event_id))
-            for event in self.of_type("TIMER_CREATED")
+            for event in self._once("TIMER_CREATED")
             if event.fire_at is not None
         )
 

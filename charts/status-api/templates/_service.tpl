@@ -30,6 +30,8 @@ migrates: true
   value: {{ .Values.dispatchConcurrency | quote }}
 - name: HOLDFAST_RECONCILE_SECONDS
   value: {{ .Values.reconcileSeconds | quote }}
+- name: HOLDFAST_FROZEN_GRACE_SECONDS
+  value: {{ .Values.frozenGraceSeconds | quote }}
 {{- with .Values.retentionDays }}
 - name: HOLDFAST_RETENTION_DAYS
   value: {{ . | quote }}

@@ -19,6 +19,8 @@ class ExitCode(IntEnum):
     FORBIDDEN = 6
     INVALID = 7
     UNAVAILABLE = 8
+    #: `holdfast doctor` has found runs that nothing will move again.
+    FROZEN = 9
     #: What timeout(1) exits with.
     TIMED_OUT = 124
     INTERRUPTED = 130

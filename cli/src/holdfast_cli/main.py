@@ -20,6 +20,7 @@ from holdfast_cli.commands import (
     certify,
     console,
     context,
+    doctor,
     secrets,
     webhook,
     whoami,
@@ -74,7 +75,8 @@ app = typer.Typer(
     cls=Commands,
     help="Start, look at and steer durable workflows.",
     epilog="Exit status: 0 done; 1 failed; 2 usage; 3 no server; 4 not found; 5 conflict;"
-    " 6 not allowed; 7 invalid input; 8 unavailable; 124 waited in vain; 130 interrupted.",
+    " 6 not allowed; 7 invalid input; 8 unavailable; 9 frozen runs found; 124 waited in vain;"
+    " 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain text: it is the same in a pipe, in a test and in docs/cli.md.
@@ -90,6 +92,7 @@ app.command("audit")(audit.audit)
 app.command("capacity")(capacity.capacity)
 app.command("certify")(certify.certify)
 app.command("console")(console.console)
+app.command("doctor")(doctor.doctor)
 app.command("secrets")(secrets.secrets)
 app.command("whoami")(whoami.whoami)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from dapr.ext.workflow._durabletask.internal import timer
 from dapr.ext.workflow._durabletask.worker import _Registry
 
 from holdfast_orchestrator.executor import Executor
-from holdfast_orchestrator.ordering import REARM_EVENT
+from holdfast_orchestrator.ordering import REARM_EVENT, Rearming
+from tests.support.clone import ROOT
 from tests.unit.orchestrator.drive import EPOCH, Drive, Worker
 from tests.unit.orchestrator.worlds import BatchWorld, ChainWorld
 
@@ -83,8 +85,9 @@ def written(action: Any) -> Any:
     return event
 
 
-def rearm() -> Any:
-    return make.new_event_raised_event(REARM_EVENT)
+def rearm(*children: str) -> Any:
+    data = Rearming(children=frozenset(children)).model_dump_json()
+    return make.new_event_raised_event(REARM_EVENT, data)
 
 
 def kinds(actions: list[Any]) -> list[str]:
@@ -93,7 +96,7 @@ def kinds(actions: list[Any]) -> list[str]:
 
 def test_everything_that_is_open_is_made_again_as_it_was() -> None:
     history = begun()
-    actions = execute(history, [rearm()])
+    actions = execute(history, [rearm("i:0:0")])
     assert kinds(actions) == ["scheduleTask", "createChildWorkflow", "createTimer", "createTimer"]
     task, child, wait, sleep = actions
     assert (task.id, task.scheduleTask.name, task.scheduleTask.input.value) == (1, "a", "1")
@@ -101,6 +104,17 @@ def test_everything_that_is_open_is_made_again_as_it_was() -> None:
     assert (child.id, child.createChildWorkflow.instanceId) == (2, "i:0:0")
     assert (wait.id, wait.createTimer.externalEvent.name) == (3, "e")
     assert [each.createTimer.fireAt.ToDatetime() for each in (wait, sleep)] == [LATER, LATER]
+
+
+def test_a_child_that_runs_is_not_made_again_by_its_parent() -> None:
+    # It could end just then: hazard 10.
+    again = [action.id for action in execute(begun(), [rearm("i:0:7")])]
+    assert again == [1, 3, 4]
+
+
+def test_whatever_comes_with_it_re_arms_all_but_children() -> None:
+    strange = make.new_event_raised_event(REARM_EVENT, '{"children": 7}')
+    assert [action.id for action in execute(begun(), [strange])] == [1, 3, 4]
 
 
 def test_each_time_the_step_is_another_execution() -> None:
@@ -116,17 +130,17 @@ def test_what_has_its_answer_is_left_alone() -> None:
         make.new_event_raised_event("e", "null"),
         timer.new_timer_fired_event(4, LATER),
     ]
-    assert kinds(execute(history, [rearm()])) == ["createChildWorkflow"]
+    assert kinds(execute(history, [rearm("i:0:0")])) == ["createChildWorkflow"]
 
 
 def test_the_timer_of_a_wait_is_left_alone_when_its_event_has_come() -> None:
     history = [*begun(), make.new_event_raised_event("E", "null")]
-    again = [action.id for action in execute(history, [rearm()])]
+    again = [action.id for action in execute(history, [rearm("i:0:0")])]
     assert again == [1, 2, 4]
 
 
 def test_what_the_same_turn_brings_is_not_made_again() -> None:
-    new = [rearm(), make.new_child_workflow_completed_event(2, "null")]
+    new = [rearm("i:0:0"), make.new_child_workflow_completed_event(2, "null")]
     assert [action.id for action in execute(begun(), new)] == [1, 3, 4]
 
 
@@ -137,7 +151,7 @@ def test_a_run_that_ends_in_that_turn_makes_nothing_again() -> None:
 
 def test_a_run_that_was_re_armed_is_replayed_as_if_it_had_not_been() -> None:
     history = begun()
-    again = [written(action) for action in execute(history, [rearm()])]
+    again = [written(action) for action in execute(history, [rearm("i:0:0")])]
     history += [make.new_workflow_started_event(EPOCH), rearm(), *again]
     assert execute(history, []) == []
     answers = [
@@ -218,3 +232,11 @@ def test_14_what_is_of_another_kind_answers_nothing() -> None:
     # An answer to a number that becomes a timer in the same turn.
     new = [make.new_task_completed_event(2, json.dumps(None)), TWISTED[5]]
     assert sleeping(waiting, new, EPOCH) == ["createTimer"]
+
+
+def test_what_the_database_writes_into_a_gap_is_the_event_that_re_arms() -> None:
+    script = (ROOT / "components" / "postgresql" / "roles.sql").read_text("utf-8")
+    (written_down,) = re.findall(r"'\\x([0-9a-f]+)'", script)
+    event = pb.HistoryEvent.FromString(bytes.fromhex(written_down))
+    assert event.eventRaised.name == REARM_EVENT
+    assert execute(begun(), [event]) != []

@@ -1,4 +1,4 @@
-"""Hold, free, cancel, end and purge: one run, or all that match."""
+"""Hold, free, cancel, end, repair and purge: one run, or all that match."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Yes = Annotated[
 
 
 def _command(action: str, help_text: str) -> Callable[..., None]:
-    """Return a command that does something to one run or to many; four of them are alike."""
+    """Return a command that does something to one run or to many; five of them are alike."""
 
     @filtered
     def steer(
@@ -64,6 +64,9 @@ resume = _command("resume", "Let a held run go on.")
 cancel = _command("cancel", "Undo what a run did and end it, where its workflow can.")
 terminate = _command(
     "terminate", "End a run at once; nothing is undone, and nothing starts after it."
+)
+repair = _command(
+    "repair", "Free a frozen run: make again what it waits for. Nothing is done twice."
 )
 
 
@@ -106,7 +109,8 @@ def _steer(
     if yes is not None:
         body["token"] = yes
     document = client(ctx).post(f"/bulk/{action}", body, matching).document
-    show(document, form, lambda found: _bulk(found, _again(action, matching, reason)))
+    words = ["holdfast", "wf", action, "--all"]
+    show(document, form, lambda found: bulk_table(found, again(words, matching, reason)))
     if document.get("refused"):
         raise typer.Exit(ExitCode.CONFLICT)
 
@@ -120,8 +124,9 @@ def _check(
         raise typer.BadParameter("an instance ID stands alone: no --all, no filters, no --yes")
 
 
-def _again(action: str, matching: dict[str, Any], reason: str | None) -> str:
-    words = ["holdfast", "wf", action, "--all"]
+def again(command: list[str], matching: dict[str, Any], reason: str | None) -> str:
+    """Return the command with what it was given, as a line of a shell."""
+    words = [*command]
     for name, value in matching.items():
         flag = "--query" if name == "q" else f"--{name}"
         for one in value if isinstance(value, list) else [value]:
@@ -131,13 +136,14 @@ def _again(action: str, matching: dict[str, Any], reason: str | None) -> str:
     return shlex.join(words)
 
 
-def _bulk(document: dict[str, Any], again: str) -> RenderableType:
+def bulk_table(document: dict[str, Any], command: str) -> RenderableType:
+    """Show what would be done, and the command that does it; or what was done."""
     action, count = document.get("action"), document.get("count")
     if "token" in document:
         token = printable(shlex.quote(str(document["token"])))
         return Group(
             Text(f"{_runs(count)}. Nothing has been done. To {action} what matches:"),
-            Text(f"  {printable(again)} --yes {token}", "bold"),
+            Text(f"  {printable(command)} --yes {token}", "bold"),
         )
     refused = document.get("refused") or []
     lines = [Text(f"{action}: accepted for {document.get('accepted')} of {_runs(count)}")]

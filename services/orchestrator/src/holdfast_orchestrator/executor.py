@@ -35,11 +35,11 @@ class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no pla
         """Return what the turn does; see the SDK."""
         ordering = Ordering()
         old = ordering.sort(old_events)
-        ordering.rearmed = False  # that was another turn
+        ordering.begin_turn()
         new = ordering.sort(new_events)
         result = super().execute(instance_id, old, new, propagated_history)
-        if ordering.rearmed and not any(_is_last(action) for action in result.actions):
-            result.actions += map(_again, ordering.open.values())
+        if not any(_is_last(action) for action in result.actions):
+            result.actions += map(_again, ordering.lost)
         return result
 
     def process_event(self, ctx: Any, event: Any) -> None:

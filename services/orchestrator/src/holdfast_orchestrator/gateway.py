@@ -15,7 +15,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 from holdfast_contracts.core import EffectKey
 from holdfast_orchestrator.engine import TaskHubGrpcClient
 from holdfast_orchestrator.history import describe, parsed, rfc3339
-from holdfast_orchestrator.ordering import REARM_EVENT
+from holdfast_orchestrator.ordering import REARM_EVENT, Rearming
 from holdfast_orchestrator.replay.recording import Recording
 
 T = TypeVar("T")
@@ -204,15 +204,18 @@ class EngineGateway:
         return woken
 
     def _rearm(self, instance_id: str, done: Rearmed) -> None:
+        lost = set()
         for child in open_children(self._events(instance_id)):
             try:
                 found = self.state(child)
-                # One that has ended, or is not there, its parent begins again.
-                if found is not None and found["status"] not in TERMINAL:
+                if found is None or found["status"] in TERMINAL:
+                    lost.add(child)
+                else:
                     self._rearm(child, done)
             except InstanceUnreadableError as error:
                 done.unreadable[child] = str(error)
-        _ask(lambda: self._client.raise_workflow_event(instance_id, REARM_EVENT))
+        data = Rearming(children=frozenset(lost)).model_dump(mode="json")
+        _ask(lambda: self._client.raise_workflow_event(instance_id, REARM_EVENT, data=data))
         done.rearmed.append(instance_id)
 
     def _events(self, instance_id: str) -> list[dict[str, Any]]:

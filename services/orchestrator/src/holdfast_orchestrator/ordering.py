@@ -13,14 +13,16 @@ Whatever is done about that follows from the events alone, so a replay does the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from holdfast_contracts.core import Checkpointed
+from pydantic import ValidationError
+
+from holdfast_contracts.core import Checkpointed, Model
 
 #: Makes the engine look at a run, and the executor dispatch again what the run waits for. No
-#: workflow waits for it, and none is shown it.
+#: workflow waits for it, and none is shown it. Its data is a `Rearming`.
 REARM_EVENT = "holdfast-rearm"
 
 #: What a checkpoint answers, now and in former versions.
@@ -36,6 +38,16 @@ _ENDS = {
 }
 
 
+class Rearming(Model):
+    """Which children a run that is re-armed begins again: those that have ended, or are not there.
+
+    A child that runs is re-armed by itself. Its parent would make it with its own lock held; if the
+    child ended just then, each would wait for the other for good (hazard 10).
+    """
+
+    children: frozenset[str] = frozenset()
+
+
 class Ordering:
     """Puts the old and then the new events of one turn in order. Made anew for each turn."""
 
@@ -47,12 +59,22 @@ class Ordering:
         self._too_soon: dict[int, Any] = {}
         #: Timers that end a wait, by the name of the event, the oldest first.
         self._waits: dict[str, list[int]] = {}
-        self.rearmed = False
+        self._rearmed: set[str] | None = None
+
+    def begin_turn(self) -> None:
+        """Say that the events from here on are new: what they ask for is still to be done."""
+        self._rearmed = None
 
     @property
-    def open(self) -> Mapping[int, Any]:
-        """The steps that are written down and have no answer yet, as their events."""
-        return self._open
+    def lost(self) -> list[Any]:
+        """The steps that a run which is re-armed makes again, as their events."""
+        return [
+            event
+            for number, event in self._open.items()
+            if self._rearmed is not None
+            if self._kinds[number] != _CHILD
+            or event.childWorkflowInstanceCreated.instanceId in self._rearmed
+        ]
 
     def sort(self, events: Iterable[Any]) -> list[Any]:
         """Return the events as the SDK is to see them.
@@ -79,7 +101,7 @@ class Ordering:
             return [event, *self._fire_late(event)]
         if kind == "eventRaised":
             if event.eventRaised.name.casefold() == REARM_EVENT:
-                self.rearmed = True
+                self._rearmed = (self._rearmed or set()) | _children(event)
                 return []
             self._end_wait(event)
         return [event]
@@ -142,6 +164,13 @@ class Ordering:
         while waiting:
             if self._open.pop(waiting.pop(0), None) is not None:
                 return
+
+
+def _children(event: Any) -> frozenset[str]:
+    try:
+        return Rearming.model_validate_json(event.eventRaised.input.value).children
+    except ValidationError:  # what fills a gap has no data, and others may send what they like
+        return frozenset()
 
 
 def _too_soon(fired: Any, created: Any) -> bool:

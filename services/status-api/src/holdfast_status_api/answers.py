@@ -10,7 +10,9 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from holdfast_status_api.auth.callers import Role
+from holdfast_status_api.frozen import Reason
 from holdfast_status_api.receipts import EventState
+from holdfast_status_api.remembering import Loss
 from holdfast_status_api.states import State
 from holdfast_status_api.why import Kind
 
@@ -170,6 +172,41 @@ class ActionAnswer(Answer):
         description="Of a termination: the ledger is closed, so that no effect starts any more.",
     )
     links: dict[str, str]
+
+
+class FrozenAnswer(Answer):
+    """A run that nothing will move again, and what frees it."""
+
+    instance_id: str
+    workflow: str
+    state: State
+    reason: Reason
+    sentence: str
+    since: datetime
+    frozen_instance: str = Field(description="The run itself, or the child that froze it.")
+    command: str
+    links: dict[str, str]
+
+
+class MemoryAnswer(Answer):
+    """The last time that the scheduler and the database were found not to fit each other."""
+
+    loss: Loss | None
+    forgot_at: datetime | None
+
+
+class DoctorAnswer(Answer):
+    """What was found, those first that are quiet for longest."""
+
+    healthy: bool = Field(description="No run that was looked at is frozen.")
+    frozen: list[FrozenAnswer]
+    examined: int = Field(description="How many runs were looked at: those that might be frozen.")
+    left: int = Field(description="How many more there are; repair these first, and ask again.")
+    memory: MemoryAnswer
+    strangers: list[str] = Field(
+        description="Steps were done lately for runs of these IDs, which were never accepted:"
+        " the scheduler has jobs of runs that are not there any more."
+    )
 
 
 class DryRunAnswer(Answer):

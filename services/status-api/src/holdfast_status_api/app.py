@@ -13,6 +13,7 @@ from holdfast_status_api.auth.authenticator import Authenticator
 from holdfast_status_api.auth.sessions import Sessions
 from holdfast_status_api.background import Background
 from holdfast_status_api.console import pages
+from holdfast_status_api.doctor import Doctor
 from holdfast_status_api.orchestrator import Orchestrator
 from holdfast_status_api.pace import Pace
 from holdfast_status_api.routes import (
@@ -28,6 +29,7 @@ from holdfast_status_api.routes import (
     webhooks,
     workflows,
 )
+from holdfast_status_api.routes import doctor as doctor_route
 from holdfast_status_api.settings import Settings
 from holdfast_status_api.survey import Survey
 from holdfast_status_api.turns import Turns
@@ -43,6 +45,7 @@ def create_app(
     """Return the app. Call it after the fork; it starts nothing."""
     looks, watches, pace = background.looks, background.watches, Pace(engine)
     turns = Turns(settings.threads)
+    doctor = Doctor(engine, orchestrator, settings)
     app = OpenAPI(
         __name__,
         info=document.INFO,
@@ -65,7 +68,8 @@ def create_app(
         status.api(looks, watches, pace, turns),
         runs.api(settings, engine, orchestrator, looks),
         recordings.api(settings, engine, orchestrator),
-        actions.api(settings, engine, orchestrator, background, looks, pace),
+        actions.api(settings, engine, orchestrator, background, looks, pace, doctor),
+        doctor_route.api(doctor),
         events.api(settings, engine, background),
         batches.api(settings, engine),
         identity.api(engine),

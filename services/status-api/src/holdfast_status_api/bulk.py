@@ -15,6 +15,7 @@ from holdfast_contracts.core import RESUME, SUSPEND
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import operations
 from holdfast_status_api.auth import audit
+from holdfast_status_api.doctor import Doctor
 from holdfast_status_api.listing import Filters, count
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import bulk_tokens, runs
@@ -25,7 +26,7 @@ _VALID_FOR = timedelta(minutes=10)
 
 #: What is said of each run where nothing was said of all.
 _ONE_OF_MANY = "one of many"
-ACTIONS = ("suspend", "resume", "cancel", "terminate", "purge")
+ACTIONS = ("suspend", "resume", "cancel", "terminate", "repair", "purge")
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ class Outcome:
     refused: list[tuple[str, str]]
 
 
-def rehearse(engine: Engine, action: str, filters: Filters, subject: str) -> DryRun:
+def rehearse(engine: Engine, action: str, filters: Filters, subject: str, doctor: Doctor) -> DryRun:
     """Count the runs that would be met, and give the subject a token for exactly this."""
     token = secrets.token_urlsafe(24)
+    met = _met(action, filters, doctor)
     with engine.begin() as connection:
-        number = count(connection, filters, _applicable(action))
+        number = count(connection, filters, met)
         if number > MOST:
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -74,12 +76,19 @@ def rehearse(engine: Engine, action: str, filters: Filters, subject: str) -> Dry
 
 
 def perform(
-    engine: Engine, action: str, filters: Filters, subject: str, token: str, reason: str = ""
+    engine: Engine,
+    action: str,
+    filters: Filters,
+    subject: str,
+    doctor: Doctor,
+    token: str,
+    reason: str = "",
 ) -> Outcome:
     """Do it to the runs that the dry run could see; a run that was accepted later is not met.
 
     A run that refuses, because it changed in the meantime, does not keep the others from it.
     """
+    met = _met(action, filters, doctor)
     with engine.begin() as connection:
         as_of = connection.scalar(
             update(bulk_tokens)
@@ -104,7 +113,7 @@ def perform(
             )
         found = connection.execute(
             select(runs.c.instance_id, runs.c.workflow)
-            .where(*filters.conditions(), _applicable(action), runs.c.accepted_at <= as_of)
+            .where(*filters.conditions(), met, runs.c.accepted_at <= as_of)
             .order_by(runs.c.accepted_at, runs.c.instance_id)
             .limit(MOST)
         ).all()
@@ -119,6 +128,15 @@ def perform(
     audit.about(action)
     audit.because(reason)
     return outcome
+
+
+def _met(action: str, filters: Filters, doctor: Doctor) -> ColumnElement[bool]:
+    """Return which of the runs an action is for, as SQL; which are frozen, the doctor finds."""
+    if action != "repair":
+        return _applicable(action)
+    patients = doctor.examine(filters).patients
+    frozen = [patient.run.instance_id for patient in patients if patient.frozen.repairable]
+    return ~runs.c.terminal & runs.c.instance_id.in_(frozen)
 
 
 def _applicable(action: str) -> ColumnElement[bool]:
@@ -146,6 +164,8 @@ def _apply(engine: Engine, action: str, instance_id: str, workflow: str, reason:
             operations.signal(engine, instance_id, RESUME, reason)
         case "cancel":
             operations.cancel(engine, instance_id, workflow, reason)
+        case "repair":
+            operations.repair(engine, instance_id, reason)
         case _:
             operations.terminate(engine, instance_id, reason)
 

@@ -1,4 +1,4 @@
-"""What the engine has yet to be told: to terminate a run, or to forget it."""
+"""What the engine has yet to be told: to terminate a run, to forget it, to free it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 
 from holdfast_contracts.agreements import event_lock
 from holdfast_servicekit import tracing
+from holdfast_status_api import repairing
 from holdfast_status_api.orchestrator import Orchestrator, RefusedError
 from holdfast_status_api.outbox import Claim, LeaseCheck, Outbox, in_its_turn
 from holdfast_status_api.states import State
@@ -36,6 +37,7 @@ class Action(StrEnum):
 
     TERMINATE = "terminate"
     PURGE = "purge"
+    REPAIR = "repair"
 
 
 class Commands(Outbox):
@@ -52,6 +54,10 @@ class Commands(Outbox):
         instance_id = claim.row.instance_id
         if claim.row.action == Action.PURGE:
             orchestrator.purge(instance_id)
+            return
+        if claim.row.action == Action.REPAIR:
+            repairing.repair(self._engine, orchestrator, instance_id)
+            look_soon(self._engine, instance_id)
             return
         # First the ledger, then the engine: whatever the engine still does has no effect.
         fenced = fence(self._engine, instance_id)

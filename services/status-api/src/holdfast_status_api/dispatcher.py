@@ -23,6 +23,7 @@ from holdfast_status_api.orchestrator import (
     Orchestrator,
     RefusedError,
     UnavailableError,
+    UnreadableError,
 )
 from holdfast_status_api.outbox import LEASE_SECONDS, Claim, Events, LeaseLostError, Outbox, Starts
 
@@ -163,14 +164,15 @@ class Dispatcher(Lasting):
     def _attempt(self, claim: Claim) -> str:
         try:
             self._outbox.send(self._orchestrator, claim, lambda: self._check_lease(claim))
+        except (RefusedError, UnreadableError) as error:
+            # Of this run alone: the others go on.
+            _log.warning("the orchestrator refused", id=claim.id, error=str(error))
+            self._outbox.put_off(claim, str(error))
+            return "refused"
         except UnavailableError as error:
             self._pause()
             self._outbox.put_off(claim, str(error))
             return "unavailable"
-        except RefusedError as error:
-            _log.warning("the orchestrator refused", id=claim.id, error=str(error))
-            self._outbox.put_off(claim, str(error))
-            return "refused"
         except ImpossibleError as error:
             if isinstance(self._outbox, Starts):
                 self._outbox.fail(claim, str(error))

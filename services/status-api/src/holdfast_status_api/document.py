@@ -33,7 +33,7 @@ INFO = Info(
 WISHES: dict[str, type[BaseModel]] = {
     **{
         f"/runs/{{instance_id}}/{action}": Reason
-        for action in ("suspend", "resume", "cancel", "terminate")
+        for action in ("suspend", "resume", "cancel", "terminate", "repair")
     },
     "/runs/{instance_id}/rerun": Rerun,
     "/bulk/{action}": Confirmation,

@@ -1,4 +1,4 @@
-"""What has to happen without anybody asking: deadlines, retention, and runs that others started."""
+"""What has to happen without anybody asking: deadlines, retention, what was lost or is not ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from holdfast_contracts.core import INSTANCE_ID_PATTERN
 from holdfast_servicekit.lasting import Lasting
-from holdfast_status_api import documents
+from holdfast_status_api import documents, remembering
 from holdfast_status_api.commands import purge_where
 from holdfast_status_api.index import RunIndex
 from holdfast_status_api.operations import end_grace, enforce_deadline
@@ -25,6 +25,7 @@ from holdfast_status_api.orchestrator import (
     Orchestrator,
     RefusedError,
     UnavailableError,
+    UnreadableError,
 )
 from holdfast_status_api.settings import Settings
 from holdfast_status_api.states import State
@@ -58,10 +59,11 @@ class Housekeeper(Lasting):
         self._orchestrator = orchestrator
         self._next_retention = 0.0
         self._next_reconciliation = 0.0
+        self._next_memory = 0.0
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_SECONDS):
-            for chore in (self._deadlines, self._retention, self._reconciliation):
+            for chore in (self._deadlines, self._retention, self._memory, self._reconciliation):
                 try:
                     chore()
                 except (UnavailableError, RefusedError):
@@ -128,6 +130,17 @@ class Housekeeper(Lasting):
             _PURGED.inc(len(purged))
             _log.info("runs were purged because of their age", count=len(purged))
 
+    def _memory(self) -> None:
+        """Find out whether the scheduler has lost what runs wait for."""
+        if time.monotonic() < self._next_memory:
+            return
+        self._next_memory = time.monotonic() + self._settings.reconcile_seconds
+        with self._only_one("memory") as ours:
+            if ours:
+                # Another process may have just done it.
+                every = self._settings.reconcile_seconds / 2
+                remembering.check(self._engine, self._orchestrator, every)
+
     def _reconciliation(self) -> None:
         """Put runs into the index that did not come through this API."""
         if time.monotonic() < self._next_reconciliation:
@@ -138,7 +151,10 @@ class Housekeeper(Lasting):
             while ours and not self._stop.is_set():
                 ids, token = self._orchestrator.instance_ids(_PAGE, token)
                 for instance_id in self._unknown([run for run in ids if _RUN.fullmatch(run)]):
-                    report = self._orchestrator.run(instance_id)
+                    try:
+                        report = self._orchestrator.run(instance_id)
+                    except UnreadableError:
+                        continue  # nobody knows even its workflow
                     if report is not None:
                         self._adopt(report)
                 if not token:

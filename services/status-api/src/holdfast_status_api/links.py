@@ -28,6 +28,7 @@ _DEEDS = {
     "resume": "post /runs/{instance_id}/resume",
     "cancel": "post /runs/{instance_id}/cancel",
     "terminate": "post /runs/{instance_id}/terminate",
+    "repair": "post /runs/{instance_id}/repair",
 }
 #: To do something about one that has.
 _AFTERWARDS = {
@@ -48,6 +49,7 @@ _LINKS: dict[tuple[str, HTTPStatus], tuple[dict[str, str], dict[str, str]]] = {
     (_DEEDS["resume"], HTTPStatus.ACCEPTED): (_RUN, {**_LOOKS, "suspend": _DEEDS["suspend"]}),
     (_DEEDS["cancel"], HTTPStatus.ACCEPTED): (_RUN, {**_LOOKS, **_AFTERWARDS}),
     (_DEEDS["terminate"], HTTPStatus.ACCEPTED): (_RUN, {**_LOOKS, **_AFTERWARDS}),
+    (_DEEDS["repair"], HTTPStatus.ACCEPTED): (_RUN, _LOOKS),
     (_AFTERWARDS["purge"], HTTPStatus.NO_CONTENT): (_SAME_RUN, _LOOKS),
     ("post /webhooks", HTTPStatus.CREATED): (_HOOK, _WEBHOOK),
 }

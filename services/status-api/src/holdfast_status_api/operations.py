@@ -22,6 +22,7 @@ from holdfast_status_api.commands import (
     take_turns,
     withdraw,
 )
+from holdfast_status_api.frozen import Frozen
 from holdfast_status_api.receipts import Receipt, accept_event, is_closed, note_reason
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import runs
@@ -81,6 +82,29 @@ def terminate(engine: Engine, instance_id: str, reason: str) -> bool:
     if fenced is False:
         raise has_ended(instance_id)
     return bool(fenced)
+
+
+def repair(engine: Engine, instance_id: str, reason: str) -> None:
+    """Accept that a run is freed; a 409 if it has ended. Whether it is frozen, the caller knows."""
+    audit.because(reason)
+    with engine.begin() as connection:
+        take_turns(connection, instance_id)
+        if connection.scalar(select(runs.c.terminal).where(runs.c.instance_id == instance_id)):
+            raise has_ended(instance_id)
+        put_command(connection, instance_id, Action.REPAIR)
+        audit.record(connection, HTTPStatus.ACCEPTED)
+
+
+def refuse_to_repair(instance_id: str, frozen: Frozen | None) -> None:
+    """Raise a 409 for a run that is not frozen, or that a repair would not put right."""
+    if frozen is None:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "The run is not frozen",
+            f"Ask why it waits: holdfast wf why {instance_id}",
+        )
+    if not frozen.repairable:
+        raise Problem(HTTPStatus.CONFLICT, "The run cannot be repaired", frozen.sentence)
 
 
 def purge(engine: Engine, instance_id: str) -> None:

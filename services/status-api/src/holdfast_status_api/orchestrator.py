@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -28,11 +30,17 @@ _REST_SECONDS = 0.5
 PENDING = "PENDING"
 #: What the engine says to whoever would change a run that it has set aside.
 _STALLED = "actor is stalled"
+#: What the orchestrator says of a run whose state the engine cannot load.
+_UNREADABLE = "The instance cannot be read"
 _TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the header's name, not a token
 
 
 class UnavailableError(Exception):
     """The orchestrator, its sidecar, ours, or the engine cannot be asked now."""
+
+
+class UnreadableError(UnavailableError):
+    """The engine has the run and cannot load its state; it is there for all others."""
 
 
 class RefusedError(Exception):
@@ -67,6 +75,15 @@ class EngineRun(BaseModel):
     failure: dict[str, Any] | None = None
 
 
+class Rearmed(BaseModel):
+    """Which instances dispatch again what they wait for, and what is said of unreadable ones."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    rearmed: list[str]
+    unreadable: dict[str, str]
+
+
 _READS = Counter(
     "holdfast_engine_reads_total", "Reads of one run's state that the engine was asked for."
 )
@@ -77,7 +94,7 @@ class Orchestrator:
 
     def __init__(self, settings: Settings) -> None:
         sidecar = f"http://127.0.0.1:{settings.dapr_http_port}"
-        app = settings.orchestrator_app_id
+        self.app_id = app = settings.orchestrator_app_id
         self._health = f"{sidecar}/v1.0/healthz/outbound"
         self._http = httpx.Client(
             base_url=f"{sidecar}/v1.0/invoke/{app}/method/",
@@ -98,13 +115,8 @@ class Orchestrator:
         """
         if not self._outage.may_ask():
             raise UnavailableError("the orchestrator did not answer a moment ago")
-        answered = False
-        try:
-            found = self._run(instance_id, _READ_SECONDS)
-            answered = True
-        finally:
-            self._outage.note(answered=answered)
-        return found
+        with self._outage.noted():
+            return self._run(instance_id, _READ_SECONDS)
 
     def started(self, instance_id: str) -> bool:
         """Tell whether the engine has an instance of that ID, begun or finished or begun now.
@@ -125,6 +137,31 @@ class Orchestrator:
             raise RefusedError(_why(answer))
         woken: list[str] = answer.json()["woken"]
         return woken
+
+    def rearm(self, instance_id: str) -> Rearmed:
+        """Have a run, and the children that it waits for, dispatch again what they wait for.
+
+        Raises `MissingError`, `FinishedError` or `UnreadableError`.
+        """
+        answer = self._ask("POST", f"instances/{instance_id}/rearm", _WRITE_SECONDS)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise MissingError
+        if answer.status_code == HTTPStatus.CONFLICT:
+            raise FinishedError
+        if not answer.is_success:
+            raise RefusedError(_why(answer))
+        return Rearmed.model_validate_json(answer.content)
+
+    def recall(self) -> str | None:
+        """Return the word that the scheduler keeps for us, or ``None`` if it has none."""
+        word: str | None = self._ask("GET", "scheduler/word", _WRITE_SECONDS).json()["word"]
+        return word
+
+    def remember(self, word: str) -> None:
+        """Have the scheduler keep a word."""
+        answer = self._ask("PUT", "scheduler/word", _WRITE_SECONDS, {"word": word})
+        if not answer.is_success:
+            raise RefusedError(_why(answer))
 
     def start(
         self, workflow: str, instance_id: str, document: Any, start_at: datetime | None
@@ -231,13 +268,8 @@ class Orchestrator:
     def _read(self, path: str) -> httpx.Response:
         if not self._outage.may_ask():
             raise UnavailableError("the orchestrator did not answer a moment ago")
-        answered = False
-        try:
-            answer = self._ask("GET", path, _WRITE_SECONDS)
-            answered = True
-        finally:
-            self._outage.note(answered=answered)
-        return answer
+        with self._outage.noted():
+            return self._ask("GET", path, _WRITE_SECONDS)
 
     def _run(self, instance_id: str, seconds: float) -> EngineRun | None:
         _READS.inc()
@@ -260,6 +292,8 @@ class Orchestrator:
         if ours and _STALLED in answer.text:
             # Of this run alone; the engine is there for all others.
             raise RefusedError(_why(answer))
+        if ours and _UNREADABLE in answer.text:
+            raise UnreadableError(answer.json()["detail"])
         if not ours or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             # A sidecar's own 404 or 500 says nothing about the run.
             raise UnavailableError(_why(answer))
@@ -284,7 +318,20 @@ class _Outage:
             self._asking = True
             return True
 
-    def note(self, *, answered: bool) -> None:
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Ask within this, and the next to ask know whether there was an answer."""
+        answered = False
+        try:
+            yield
+            answered = True
+        except UnreadableError:
+            answered = True
+            raise
+        finally:
+            self._note(answered=answered)
+
+    def _note(self, *, answered: bool) -> None:
         with self._lock:
             self._lasts = not answered
             self._asking = False

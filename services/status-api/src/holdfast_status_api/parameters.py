@@ -143,7 +143,7 @@ class ListQuery(FilterQuery):
 class ActionPath(BaseModel):
     """What to do to many runs."""
 
-    action: Literal["suspend", "resume", "cancel", "terminate", "purge"]
+    action: Literal["suspend", "resume", "cancel", "terminate", "repair", "purge"]
 
 
 class WaitHeader(_Parameters):

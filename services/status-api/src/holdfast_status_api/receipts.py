@@ -200,6 +200,12 @@ def is_closed(instance_id: str) -> Any:
     return select(closed_runs.c.instance).where(closed_runs.c.instance == instance_id).exists()
 
 
+def is_cancelled(instance_id: str) -> Any:
+    """Return whether a cancellation of the run was accepted, as SQL."""
+    cancelled = events.c.instance_id == instance_id, events.c.name == CANCEL.name
+    return select(events.c.event_id).where(*cancelled, events.c.expired_at.is_(None)).exists()
+
+
 def _state(row: Row[Any]) -> EventState:
     if row.consumed_at is not None:
         return EventState.CONSUMED

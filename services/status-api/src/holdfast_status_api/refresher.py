@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,6 +15,7 @@ from holdfast_status_api.orchestrator import (
     Orchestrator,
     RefusedError,
     UnavailableError,
+    UnreadableError,
 )
 from holdfast_status_api.outbox import Events, Outbox
 from holdfast_status_api.states import State
@@ -68,10 +70,15 @@ class Refresher(Lasting):
         for instance_id in self._index.due(_RUNS_PER_TICK):
             if self._stop.is_set():
                 return
-            report = self._orchestrator.run(instance_id)
-            run = None if report is None else self._index.absorb(report)
-            if run is not None and not self._note_timer(run):
-                self._wake(run)
+            # One that cannot be read keeps no other from being looked at.
+            with suppress(UnreadableError):
+                self._refresh(instance_id)
+
+    def _refresh(self, instance_id: str) -> None:
+        report = self._orchestrator.run(instance_id)
+        run = None if report is None else self._index.absorb(report)
+        if run is not None and not self._note_timer(run):
+            self._wake(run)
 
     def _note_timer(self, run: Run) -> bool:
         """Tell whether a run waits for a timer, and find out when the next is due if it may."""

@@ -44,6 +44,9 @@ class Settings(ServiceSettings):
     #: How often the engine is asked for runs that did not come through this API.
     reconcile_seconds: float = Field(default=30.0, gt=0)
 
+    #: How long a run may be late before it is taken for frozen: a restart takes some seconds.
+    frozen_grace_seconds: float = Field(default=120.0, gt=0)
+
     #: A workflow's input or an event's data; the engine stalls near 4 MiB a message.
     largest_document_bytes: int = Field(default=1024 * 1024, ge=1)
     #: A CSV of legs: the largest batch has about 1 MB.

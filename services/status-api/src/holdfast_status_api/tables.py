@@ -141,6 +141,21 @@ commands = Table(
     schema="status",
 )
 
+#: The word that the scheduler was given to keep, and when it was found to have forgotten it.
+scheduler_memory = Table(
+    "scheduler_memory",
+    metadata,
+    Column("single", Boolean, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("word", Text, nullable=False),
+    #: What it certainly had before; it may not have heard the new word.
+    Column("word_before", Text),
+    Column("told_at", _Time),
+    Column("forgot_at", _Time),
+    Column("loss", Text),
+    schema="status",
+)
+
 #: Permissions to do something to many runs, given by a dry run. Of the token only a digest.
 bulk_tokens = Table(
     "bulk_tokens",

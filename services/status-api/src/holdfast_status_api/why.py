@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from holdfast_contracts.core import RESUME
+from holdfast_status_api.frozen import Frozen
 from holdfast_status_api.index import Run
+from holdfast_status_api.opened import CHILD, TASK, TIMER, open_steps
 from holdfast_status_api.states import STALLED, State
 
 #: What is listed one by one; a batch waits for thousands of items.
@@ -27,6 +29,7 @@ class Kind(StrEnum):
     EVENT = "event"
     SUSPENSION = "suspension"
     STALLED = "stalled"
+    FROZEN = "frozen"
     NOTHING = "nothing"
 
 
@@ -72,6 +75,8 @@ class Facts:
     attempts: Mapping[str, str] = field(default_factory=dict)
     #: Events that were accepted and that the run does not have yet.
     undelivered: Sequence[str] = ()
+    #: Nothing that is under way, or due some day, will move it.
+    frozen: Frozen | None = None
 
 
 def explain(facts: Facts) -> Why:
@@ -79,8 +84,13 @@ def explain(facts: Facts) -> Why:
     run = facts.run
     if run.state.terminal:
         return Why(f"It waits for nothing: it is {run.state}.", (Cause(Kind.NOTHING),))
-    if not run.dispatched:
-        return _not_started(facts)
+    return _started(facts) if run.dispatched else _not_started(facts)
+
+
+def _started(facts: Facts) -> Why:
+    run = facts.run
+    if facts.frozen is not None:
+        return _frozen(facts, facts.frozen)
     if facts.history is None:
         cause = Cause(
             Kind.ENGINE,
@@ -128,6 +138,12 @@ def _stalled(facts: Facts) -> Why:
         sentence = f"The engine has set it aside: {detail}."
     cause = Cause(Kind.STALLED, since=since, detail=detail)
     return Why(sentence, (cause,), (f"holdfast wf terminate {facts.run.instance_id}",))
+
+
+def _frozen(facts: Facts, frozen: Frozen) -> Why:
+    cause = Cause(Kind.FROZEN, frozen.instance_id, since=frozen.since, detail=frozen.reason)
+    sentence = f"It is frozen. {frozen.sentence}"
+    return Why(sentence, (cause, *_open(facts)), (frozen.command(facts.run),))
 
 
 def _suspended(facts: Facts) -> Why:
@@ -206,33 +222,12 @@ def _sentence(causes: Sequence[Cause]) -> str:
 
 def _open(facts: Facts) -> list[Cause]:
     """Return what is scheduled and not done, the activities first: they are what can hang."""
-    history = facts.history or ()
-    done = {
-        event["task_scheduled_id"]
-        for event in history
-        if event["type"].endswith(("_COMPLETED", "_FAILED"))
-    }
-    fired = {event["timer_id"] for event in history if event["type"] == "TIMER_FIRED"}
-    raised = [event["name"] for event in history if event["type"] == "EVENT_RAISED"]
     makers: Mapping[str, Callable[[Mapping[str, Any]], Cause]] = {
-        "TASK_SCHEDULED": lambda event: _activity(facts, event),
-        "CHILD_WORKFLOW_INSTANCE_CREATED": _child,
+        TASK: lambda event: _activity(facts, event),
+        CHILD: _child,
+        TIMER: _timer,
     }
-    causes = [
-        maker(event)
-        for kind, maker in makers.items()
-        for event in history
-        if event["type"] == kind and event["event_id"] not in done
-    ]
-    timers = [
-        event
-        for event in history
-        if event["type"] == "TIMER_CREATED" and event["event_id"] not in fired
-    ]
-    # An event that came has left the timer of its wait behind, until the run ends.
-    waiting = [event for event in timers if not _has_come(event, history, raised)]
-    causes += [_timer(event) for event in waiting]
-    return causes[:_SHOWN]
+    return [makers[event["type"]](event) for event in open_steps(facts.history or ())][:_SHOWN]
 
 
 def _activity(facts: Facts, event: Mapping[str, Any]) -> Cause:
@@ -268,20 +263,6 @@ def _timer(event: Mapping[str, Any]) -> Cause:
     )
 
 
-def _has_come(
-    timer: Mapping[str, Any], history: Sequence[Mapping[str, Any]], raised: Sequence[str]
-) -> bool:
-    waited_for = timer.get("event")
-    if waited_for is None or waited_for not in raised:
-        return False
-    return any(
-        event["type"] == "EVENT_RAISED"
-        and event["name"] == waited_for
-        and event["timestamp"] >= timer["timestamp"]
-        for event in history
-    )
-
-
 def _moment(timestamp: str) -> datetime:
     return datetime.fromisoformat(timestamp)
 
@@ -296,20 +277,8 @@ def _cancel(run: Run) -> str:
 
 def next_timer(history: Sequence[Mapping[str, Any]]) -> datetime | None:
     """Return when the run's next timer is due; ``None`` if something else may come before."""
-    kinds = {event["type"] for event in history}
-    facts = [event for event in history if event["type"] == "TASK_SCHEDULED"]
-    done = {
-        event["task_scheduled_id"]
-        for event in history
-        if event["type"] in {"TASK_COMPLETED", "TASK_FAILED"}
-    }
-    if any(event["event_id"] not in done for event in facts) or "TIMER_CREATED" not in kinds:
+    steps = open_steps(history)
+    if any(event["type"] == TASK for event in steps):
         return None
-    fired = {event["timer_id"] for event in history if event["type"] == "TIMER_FIRED"}
-    due = [
-        _moment(event["fire_at"])
-        for event in history
-        if event["type"] == "TIMER_CREATED" and event["event_id"] not in fired
-        if event.get("fire_at")
-    ]
-    return min(due, default=None)
+    due = [event["fire_at"] for event in steps if event["type"] == TIMER and event.get("fire_at")]
+    return min(map(_moment, due), default=None)

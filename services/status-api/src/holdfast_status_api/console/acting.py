@@ -20,6 +20,7 @@ from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.console import choices, run_page
 from holdfast_status_api.console.choices import CONFIRMED, Action
 from holdfast_status_api.console.frame import Console, page
+from holdfast_status_api.doctor import Doctor
 from holdfast_status_api.index import Run
 from holdfast_status_api.receipts import accept_event
 
@@ -34,6 +35,7 @@ def add(pages: Blueprint, console: Console) -> None:
         Action.RESUME: partial(_signal, event=RESUME),
         Action.CANCEL: _cancel,
         Action.TERMINATE: _terminate,
+        Action.REPAIR: _repair,
         Action.RERUN: _rerun,
     }
     for action, deed in deeds.items():
@@ -124,6 +126,14 @@ def _cancel(console: Console, run: Run) -> str:
 
 def _terminate(console: Console, run: Run) -> str:
     operations.terminate(console.engine, run.instance_id, reason_of_form())
+    console.background.command_accepted()
+    return run.instance_id
+
+
+def _repair(console: Console, run: Run) -> str:
+    doctor = Doctor(console.engine, console.orchestrator, console.settings)
+    operations.refuse_to_repair(run.instance_id, doctor.look(run))
+    operations.repair(console.engine, run.instance_id, reason_of_form())
     console.background.command_accepted()
     return run.instance_id
 

@@ -11,6 +11,7 @@ from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.console.frame import may
+from holdfast_status_api.frozen import Frozen
 from holdfast_status_api.index import Run
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import decisions
@@ -23,6 +24,7 @@ class Action(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     TERMINATE = "terminate"
+    REPAIR = "repair"
     RERUN = "rerun"
     PURGE = "purge"
 
@@ -47,7 +49,7 @@ class Choices:
     own_order: bool
 
 
-def of(engine: Engine, run: Run) -> Choices:
+def of(engine: Engine, run: Run, frozen: Frozen | None = None) -> Choices:
     """Return what is offered for the run."""
     flow = PUBLIC_WORKFLOWS.get(run.workflow)
     open_ = not run.state.terminal
@@ -56,6 +58,7 @@ def of(engine: Engine, run: Run) -> Choices:
         Action.RESUME: run.state is State.SUSPENDED,
         Action.CANCEL: open_ and flow is not None and flow.cancellable,
         Action.TERMINATE: open_,
+        Action.REPAIR: frozen is not None and frozen.repairable,
         Action.RERUN: run.state.terminal and flow is not None,
         Action.PURGE: run.state.terminal,
     }

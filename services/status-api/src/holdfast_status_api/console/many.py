@@ -16,6 +16,7 @@ from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.console.acting import reason_of_form
 from holdfast_status_api.console.frame import Console, may, page
 from holdfast_status_api.console.list_page import Query, choices
+from holdfast_status_api.doctor import Doctor
 from holdfast_status_api.listing import Filters
 
 
@@ -34,14 +35,17 @@ def add(pages: Blueprint, console: Console) -> None:
         query = Query.of(request.form)
         filters = _filters(query)
         token = request.form.get("token")
+        doctor = Doctor(console.engine, console.orchestrator, console.settings)
         try:
             reason = reason_of_form()
             if token is None:
-                found = bulk.rehearse(console.engine, action, filters, caller().subject)
+                found = bulk.rehearse(console.engine, action, filters, caller().subject, doctor)
                 return page(
                     "bulk_confirm.html", action=action, query=query, filters=filters, found=found
                 )
-            outcome = bulk.perform(console.engine, action, filters, caller().subject, token, reason)
+            outcome = bulk.perform(
+                console.engine, action, filters, caller().subject, doctor, token, reason
+            )
         except Problem as problem:
             return _choose(query, problem.status, problem.body)
         console.background.event_accepted()

@@ -26,6 +26,7 @@ _DONE = {
     "resume": "The resumption is accepted.",
     "cancel": "The cancellation is accepted: the run undoes what it did.",
     "terminate": "The run is being terminated.",
+    "repair": "The repair is accepted: what the run waits for is made again.",
     "rerun": "This new run is accepted.",
     "approve": "Your approval is accepted.",
     "reject": "Your rejection is accepted.",
@@ -99,7 +100,7 @@ def _view(console: Console, instance_id: str) -> Shown:
     values: dict[str, dict[str, Any]] = {
         "summary": {"stale": looked.stale},
         "why": {"why": why.explain(known)},
-        "actions": {"choices": choices.of(console.engine, run)},
+        "actions": {"choices": choices.of(console.engine, run, known.frozen)},
         "timeline": {
             "chart": chart.draw(attempts, effects, until=until, over=settled),
             "attempts": attempts[-_MOST_ROWS:],

@@ -1,4 +1,4 @@
-"""What an operator does: suspend, resume, cancel, terminate, rerun, purge; to one run or many."""
+"""What an operator does: suspend, resume, cancel, end, repair, rerun, purge; one run or many."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from holdfast_status_api.answers import (
 )
 from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.background import Background
+from holdfast_status_api.doctor import Doctor
 from holdfast_status_api.document import answers
 from holdfast_status_api.index import Run
 from holdfast_status_api.looking import Looks
@@ -53,13 +54,15 @@ def api(
     background: Background,
     looks: Looks,
     pace: Pace,
+    doctor: Doctor,
 ) -> APIBlueprint:
     """Return the routes."""
     routes = APIBlueprint("actions", __name__)
     _register_signals(routes, settings, engine, background, looks)
     _register_ends(routes, settings, engine, background, looks)
     _register_rerun(routes, settings, engine, orchestrator, background, looks, pace)
-    _register_bulk(routes, settings, engine, background)
+    _register_repair(routes, settings, engine, background, looks, doctor)
+    _register_bulk(routes, settings, engine, background, doctor)
     return routes
 
 
@@ -190,8 +193,40 @@ def _register_rerun(
         )
 
 
+def _register_repair(
+    routes: APIBlueprint,
+    settings: Settings,
+    engine: Engine,
+    background: Background,
+    looks: Looks,
+    doctor: Doctor,
+) -> None:
+    @routes.post(
+        "/runs/<instance_id>/repair",
+        summary="Free a frozen run",
+        responses=answers({HTTPStatus.ACCEPTED: ActionAnswer}, *_REFUSALS),
+    )
+    def repair(path: RunPath) -> Response:
+        """Make again what the run waits for and what was lost; nothing that it did happens twice.
+
+        A 409 for a run that is not frozen.
+        """
+        run = looks.look(path.instance_id).run
+        reason = _body(Reason, settings).reason
+        if run.state.terminal:
+            raise operations.has_ended(run.instance_id)
+        operations.refuse_to_repair(run.instance_id, doctor.look(run))
+        operations.repair(engine, run.instance_id, reason)
+        background.command_accepted()
+        return _accepted(run, "repair")
+
+
 def _register_bulk(
-    routes: APIBlueprint, settings: Settings, engine: Engine, background: Background
+    routes: APIBlueprint,
+    settings: Settings,
+    engine: Engine,
+    background: Background,
+    doctor: Doctor,
 ) -> None:
     @routes.post(
         "/bulk/<action>",
@@ -209,14 +244,16 @@ def _register_bulk(
         token = wanted.token
         filters = query.filters()
         if token is None:
-            found = bulk.rehearse(engine, path.action, filters, caller().subject)
+            found = bulk.rehearse(engine, path.action, filters, caller().subject, doctor)
             return DryRunAnswer(
                 action=path.action,
                 count=found.count,
                 token=found.token,
                 expires_at=found.expires_at,
             ).response()
-        outcome = bulk.perform(engine, path.action, filters, caller().subject, token, wanted.reason)
+        outcome = bulk.perform(
+            engine, path.action, filters, caller().subject, doctor, token, wanted.reason
+        )
         background.event_accepted()
         background.command_accepted()
         return BulkAnswer(
