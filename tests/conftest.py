@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,6 +17,31 @@ from tests.support.stacks import client_of, running_stack
 
 #: More pytest processes than this do not run beside each other in one clone.
 MOST_PROCESSES = 32
+
+
+#: The files that take minutes. They begin first: begun last, one of them would be waited for alone.
+LONGEST = (
+    "integration/test_patterns.py",
+    "integration/test_hazards.py",
+    "chaos/test_schedules.py",
+    "chaos/test_controls.py",
+    "browser/test_console.py",
+    "integration/test_local_stack.py",
+    "integration/test_versioning.py",
+    "integration/test_new_workflow.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, then all others that need a stack, then those that do not."""
+    tests = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> tuple[int, bool]:
+        file = item.path.relative_to(tests).as_posix()
+        place = LONGEST.index(file) if file in LONGEST else len(LONGEST)
+        return place, file.startswith("unit/")
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
