@@ -122,12 +122,14 @@ def _looking(ask: Examples) -> None:
     ask.show("GET /runs/{instance_id}/timeline", "GET", f"/runs/{chain}/timeline")
     ask.show("GET /runs/{instance_id}/why", "GET", f"/runs/{order}/why")
     ask.show("GET /runs/{instance_id}/stream", "GET", f"/runs/{chain}/stream")
+    ask.show("GET /doctor", "GET", "/doctor")
 
 
 def _acting(ask: Examples) -> None:
     chain, order, trip = (f"{kind}-{ask.suffix}" for kind in ("chain", "order", "trip"))
     ask.head("Act")
     post, run = "POST", "/runs/{instance_id}"
+    ask.show(f"{post} {run}/repair", post, f"/runs/{order}/repair")
     ask.show(f"{post} {run}/suspend", post, f"/runs/{order}/suspend", json={"reason": "audit"})
     ask.until(order, "SUSPENDED")
     ask.show(f"{post} {run}/resume", post, f"/runs/{order}/resume")

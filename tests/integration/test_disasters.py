@@ -275,6 +275,34 @@ def strangers(stack: Stack) -> list[str]:
     return found
 
 
+def test_a_run_whose_state_is_gone_is_begun_anew_and_gets_its_events_again(
+    hasty: Stack, api: httpx.Client, db: Engine
+) -> None:
+    keys = ["gone-chain|0|step2|0", "gone-order|0|record_decision|0"]
+    with closing(hold(hasty, keys)):
+        chain = start(api, "task_chain", 1, instance_id="gone-chain")
+        order = start(api, "request_escalation", ORDER, instance_id="gone-order")
+        wait_for_state(api, order, "RUNNING")
+        eventually("it waits", lambda: waits_for_approval(api, order))
+        assert api.post(f"/runs/{order}/events/human_approval", json=APPROVAL).is_success
+        eventually("both are at their step", lambda: begun(db, keys) == len(keys), seconds=60)
+        hasty.stop("orchestrator-sidecar")
+        with db.begin() as connection:
+            connection.execute(text("DELETE FROM dapr.state WHERE key LIKE '%||gone-%'"))
+    hasty.start("orchestrator-sidecar")
+    hasty.wait_until_ready()
+
+    both = {chain: "missing", order: "missing"}
+    eventually("both are found", lambda: frozen(hasty) == both, seconds=30)
+
+    repair_all(hasty, len(both))
+
+    assert wait_for_end(api, chain)["output"] == [2, 4, 16]
+    assert wait_for_end(api, order)["output"]["verdict"] == "approved"
+    assert steps(db, chain) == ["step1", "step2", "step3"]
+    assert steps(db, order) == ["record_decision", "process_approval_activity"]
+
+
 @pytest.fixture(scope="module")
 def unsafe_stack(stack_name: str) -> Iterator[Stack]:
     """A stack whose orchestrator has no local step after a timer."""

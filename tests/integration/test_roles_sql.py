@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
@@ -83,3 +84,34 @@ def test_the_superuser_can_run_it_after_the_administrator(server: Database) -> N
 
     with as_role(server, "owner") as session:
         session.execute("CREATE TABLE ledger.made (id int)")
+
+
+def test_the_status_api_may_fill_a_gap_in_an_inbox_and_do_nothing_else_to_daprs_tables(
+    server: Database,
+) -> None:
+    run_script(server)
+    actor = "orchestrator||dapr.internal.holdfast.orchestrator.workflow||order-1||"
+    with as_role(server, "dapr") as dapr:
+        dapr.execute("CREATE TABLE dapr.state (key text PRIMARY KEY, value bytea, etag uuid)")
+        for name in ("metadata", "inbox-000001"):
+            dapr.execute("INSERT INTO dapr.state VALUES (%s, 'as it was')", [actor + name])
+        mend = "SELECT dapr.holdfast_mend('orchestrator', %s, 2)"
+
+        with as_role(server, "status") as status:
+            assert status.execute(mend, ["order-1"]).fetchone() == (1,)
+            assert status.execute(mend, ["order-1"]).fetchone() == (0,)
+            assert status.execute(mend, ["order"]).fetchone() == (0,)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                status.execute("SELECT FROM dapr.state")
+        with (
+            as_role(server, "worker") as worker,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            worker.execute(mend, ["order-1"])
+
+        kept = dapr.execute("SELECT key, value FROM dapr.state ORDER BY key").fetchall()
+    assert [key for key, _ in kept] == [
+        actor + name for name in ("inbox-000000", "inbox-000001", "metadata")
+    ]
+    assert [value for _, value in kept[1:]] == [b"as it was"] * 2
+    assert b"holdfast-rearm" in cast("bytes", kept[0][1])

@@ -72,7 +72,7 @@ def _table(document: dict[str, Any], command: str) -> RenderableType:
     frozen = document["frozen"]
     parts: list[RenderableType] = [Text(_summary(document), "bold red" if frozen else "green")]
     memory = document["memory"]
-    if memory["loss"] is not None:
+    if frozen and memory["loss"] is not None:
         what, when = _LOSSES.get(memory["loss"], memory["loss"]), moment(memory["forgot_at"])
         parts.append(Text(f"{printable(what)}: noticed at {when}."))
     if frozen:

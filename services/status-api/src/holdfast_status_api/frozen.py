@@ -155,10 +155,8 @@ def _forgotten(
     if not lost and (open_steps(instance.history) or moved_at >= case.forgot_at):
         return None
     what = _what(lost[0]) if lost else "its next turn"
-    sentence = (
-        f"The scheduler has lost its memory, noticed at {_clock(case.forgot_at)}:"
-        f" {what}, which {_who(case, instance)} waits for, may never come."
-    )
+    sentence = f"{_who(case, instance)} waits for {what}, which the scheduler may have forgotten."
+    sentence = sentence[0].upper() + sentence[1:]
     return _frozen(instance, Reason.FORGOTTEN, sentence, case.forgot_at)
 
 
