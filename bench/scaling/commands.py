@@ -60,6 +60,7 @@ def scaling(
     minutes: Annotated[
         float, typer.Option(min=1, help="No block begins that would end later.")
     ] = PLAN.minutes,
+    more: Annotated[bool, typer.Option(help="Add to what was measured before.")] = False,
     docs: Annotated[Path, typer.Option(help="Where scaling.json and the page go.")] = _DOCS,
 ) -> None:
     """Measure throughput by pods on the cluster, fit the costs, and write scaling.md of it.
@@ -69,7 +70,7 @@ def scaling(
     plan = Plan(PLAN.deployments, repeats, PLAN.loads, PLAN.warm_up, PLAN.legs, minutes)
     with _failures():
         with scaling_site(name, BuildView(_console)) as site:
-            measured = Scaling(site, plan, _console, docs / "scaling.json").run()
+            measured = Scaling(site, plan, _console, docs / "scaling.json", more=more).run()
         write(measured, docs)
     _console.print(f"{measured.minutes} minutes; {docs / 'scaling.md'}", highlight=False)
 

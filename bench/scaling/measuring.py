@@ -19,6 +19,7 @@ from bench.machine import cpu_between, cpu_seconds, describe
 from bench.plan import interleaved
 from bench.processes import BenchError, Driver, Processes, driver
 from bench.scaling.containers import Container, Containers, highest, summed
+from bench.scaling.pace import Pace
 from bench.scaling.plan import BATCHES, CHAINS, CLIENT, OUTSIDE, REST, Deployment, Load, Plan
 from bench.scaling.services import services
 from bench.scaling.site import SCALED, Site
@@ -44,7 +45,10 @@ class _Moment:
 class Scaling:
     """One measurement of a cluster."""
 
-    def __init__(self, site: Site, plan: Plan, console: Console, kept: Path) -> None:
+    def __init__(
+        self, site: Site, plan: Plan, console: Console, kept: Path, *, more: bool = False
+    ) -> None:
+        """Begin anew, or with ``more`` where the last measurement ended."""
         self._site = site
         self._plan = plan
         self._kept = kept
@@ -64,18 +68,29 @@ class Scaling:
             versions=dict(site.versions),
             services=services(),
         )
+        if more:
+            self._go_on(Measured.read(kept))
+
+    def _go_on(self, before: Measured) -> None:
+        """Add to an earlier measurement of the same kind; its repeats come first."""
+        self.measured.windows = before.windows
+        self.measured.memory_mib = before.memory_mib
+        self.measured.minutes = before.minutes
+        self.measured.began = f"{before.began} and {self.measured.began}"
 
     def run(self) -> Measured:
         """Measure everything that there is time for; what was measured is kept in any case."""
         began = time.monotonic()
         blocks = list(interleaved(self._plan.deployments, self._plan.repeats))
+        first = 1 + max((window.repeat for window in self.measured.windows), default=-1)
         try:
             with self._progress:
                 self._bar = self._progress.add_task("starting", total=len(blocks))
                 self._driver = self._drive()
                 pages = self._site.counters.pages_written()
                 longest = 0.0
-                for repeat, deployment in blocks:
+                for number, deployment in blocks:
+                    repeat = first + number
                     left = self._plan.minutes * 60 - (time.monotonic() - began)
                     if left < longest:
                         self._failed(f"{deployment} #{repeat + 1}", "no time was left for it")
@@ -89,7 +104,8 @@ class Scaling:
                 }
         finally:
             self._running.end()
-            self.measured.minutes = round((time.monotonic() - began) / 60, 1)
+            minutes = self.measured.minutes + (time.monotonic() - began) / 60
+            self.measured.minutes = round(minutes, 1)
             if self.measured.windows:
                 self.measured.write(self._kept)
         return self.measured
@@ -136,7 +152,8 @@ class Scaling:
     ) -> None:
         counters = self._site.counters.read()
         before = self._moment(containers)
-        runs, steps, latencies = self._load(load)
+        with Pace() as pace:
+            runs, steps, latencies = self._load(load)
         after = self._moment(containers)
         grown = self._site.counters.read().since(counters)
         used = {one: after.cpu[one] - before.cpu[one] for one in containers.all}
@@ -161,6 +178,7 @@ class Scaling:
                 counts=_rounded(grown | _more(after.disk, before.disk)),
                 busy=round(busy, 3),
                 stolen=round(stolen, 3),
+                pace_ms=round(pace.milliseconds, 4),
                 load_average=round(os.getloadavg()[0], 2),
             )
         )

@@ -39,6 +39,8 @@ class Window:
     #: CPU seconds of the whole machine, and what other machines on its host took from it.
     busy: float
     stolen: float
+    #: What a fixed piece of work took meanwhile, in ms of CPU: how fast the machine was.
+    pace_ms: float
     load_average: float
 
     @property

@@ -105,6 +105,7 @@ def window(
         },
         busy=sum(cpu.values()),
         stolen=0.0,
+        pace_ms=2.0,
         load_average=6.0,
     )
 
