@@ -48,7 +48,8 @@ class NodeShells:
         with self._lock:
             for shell in self._shells.values():
                 shell.kill()
-                shell.wait()
+                with suppress(BrokenPipeError), shell:
+                    pass  # which closes its pipes and waits for its end
             self._shells.clear()
 
     def _open(self, node: str) -> subprocess.Popen[str]:
