@@ -5,6 +5,7 @@ docs/disasters.md tells what they are.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -159,6 +160,20 @@ def repair_all(stack: Stack, expected: int) -> None:
     assert (done.code, done.document["accepted"]) == (0, expected), done.err
 
 
+def repair_in_the_console(stack: Stack, run: str) -> None:
+    with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as browser:
+        assert browser.post("/console/login", data={"token": stack.token("operator")}).is_success
+        page = browser.get(f"/console/runs/{run}").text
+        assert "It is frozen." in page
+        assert 'id="do-repair"' in page
+        csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
+        assert csrf is not None
+        done = browser.post(f"/console/runs/{run}/repair", data={"csrf": csrf[1]})
+        assert done.status_code == 303, done.text
+        again = browser.get(done.headers["location"]).text
+        assert "The repair is accepted" in again
+
+
 def check_effects(db: Engine, runs: InFlight) -> None:
     """Every effect is there once, and the inventory says what the bookings say."""
     assert steps(db, runs.chain) == ["step1", "step2", "step3"]
@@ -218,7 +233,9 @@ def test_runs_go_on_after_the_scheduler_has_lost_its_volumes(
     assert why["commands"] == [f"holdfast wf repair {runs.chain}"]
     assert why["waits_for"][0]["kind"] == "frozen"
 
-    repair_all(hasty, len(runs.all))
+    repair_in_the_console(hasty, runs.parked)
+    eventually("it is freed", lambda: runs.parked not in frozen(hasty), seconds=30)
+    repair_all(hasty, len(runs.all) - 1)
 
     check_ends(api, runs, site)
     # Its time-out is where it was, although it is days away; and a decision ends it.
@@ -228,7 +245,9 @@ def test_runs_go_on_after_the_scheduler_has_lost_its_volumes(
     check_effects(db, runs)
     eventually("nothing is frozen", lambda: not frozen(hasty), seconds=30)
     done = holdfast(hasty, "audit", "-o", "json", role="admin").document["entries"]
-    assert {entry["target"] for entry in done} >= {f"repair/{run}" for run in runs.all}
+    told = {(entry["action"], entry["target"]) for entry in done}
+    others = {("bulk", f"repair/{run}") for run in runs.all - {runs.parked}}
+    assert told >= others | {("run.repair", runs.parked)}
 
 
 def test_runs_go_on_after_the_database_was_put_back_from_a_backup(

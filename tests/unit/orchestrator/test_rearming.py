@@ -240,3 +240,19 @@ def test_what_the_database_writes_into_a_gap_is_the_event_that_re_arms() -> None
     event = pb.HistoryEvent.FromString(bytes.fromhex(written_down))
     assert event.eventRaised.name == REARM_EVENT
     assert execute(begun(), [event]) != []
+
+
+def test_a_timer_that_fired_in_the_run_that_is_run_again_has_fired() -> None:
+    # The engine puts what created it behind all else.
+    forked = [
+        make.new_workflow_started_event(EPOCH),
+        make.new_execution_started_event("sleeper", "i", "null"),
+        make.new_task_scheduled_event(1, "a"),
+        make.new_workflow_started_event(EPOCH),
+        make.new_task_completed_event(1, "null"),
+        make.new_workflow_started_event(LATER),
+        timer.new_timer_fired_event(2, LATER),
+    ]
+    inbox = [timer.new_timer_created_event(2, LATER), make.new_task_scheduled_event(3, "b")]
+    assert sleeping(forked, inbox, LATER) == []
+    assert sleeping(forked, [*inbox, rearm()], LATER) == ["scheduleTask"]

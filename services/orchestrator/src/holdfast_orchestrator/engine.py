@@ -7,7 +7,7 @@ from dapr.ext.workflow import WorkflowRuntime
 from dapr.ext.workflow._durabletask.client import TaskHubGrpcClient
 from dapr.ext.workflow._durabletask.internal import protos, timer
 from dapr.ext.workflow._durabletask.internal.protos import CreateInstanceRequest, HistoryEvent
-from dapr.ext.workflow._durabletask.task import Task, TaskFailedError
+from dapr.ext.workflow._durabletask.task import Task, TaskFailedError, TimerTask
 
 __all__ = [
     "CreateInstanceRequest",
@@ -15,6 +15,7 @@ __all__ = [
     "Task",
     "TaskFailedError",
     "TaskHubGrpcClient",
+    "TimerTask",
     "messages",
     "protos",
     "registry_of",

@@ -1,4 +1,9 @@
-"""The SDK's executor, which sees a run's events as `Ordering` has them, and can re-arm a run.
+"""The SDK's executor, which takes a run's events as they are meant, and can re-arm a run.
+
+Events come to it in the order of `Ordering`. It knows a timer by its time, too, and not by its
+number alone: a job of the scheduler that has outlived its turn, or the database that made it, may
+fire a number that the run has not come to, or a timer of that number before its time. The engine
+takes the timer for fired then, for good; here it fires when it is made and due (hazard 14).
 
 A run that is *re-armed* dispatches again whatever it waits for: a timer or a step that the
 scheduler has lost, a child whose answer is. Numbers and inputs are those of the history, so it
@@ -11,19 +16,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import dapr.ext.workflow._durabletask.worker as sdk
 
-from holdfast_orchestrator.engine import protos
+from holdfast_orchestrator.engine import TimerTask, protos
 from holdfast_orchestrator.ordering import Ordering
 
 #: After one of these the run, or this generation of it, waits for nothing.
 _LAST = ("completeWorkflow", "workflowVersionNotAvailable")
+#: The scheduler's clock and the sidecar's may differ so much.
+_SKEW = timedelta(seconds=2)
 
 
 class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no place for this
-    """Runs a turn of a workflow, each answer after the call that it answers."""
+    """Runs a turn of a workflow. Made anew for each turn, as the SDK does."""
+
+    def __init__(self, registry: Any, logger: Any) -> None:
+        super().__init__(registry, logger)
+        self._due: dict[int, Any] = {}
+        #: Timers that were said to have fired when they had not been made, or were not due.
+        self._too_soon: dict[int, Any] = {}
+        self._pending: dict[int, Any] = {}
 
     def execute(
         self,
@@ -39,17 +54,56 @@ class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no pla
         new = ordering.sort(new_events)
         result = super().execute(instance_id, old, new, propagated_history)
         if not any(_is_last(action) for action in result.actions):
-            result.actions += map(_again, ordering.lost)
+            result.actions += map(_again, ordering.lost(self._pending))
         return result
 
     def process_event(self, ctx: Any, event: Any) -> None:
-        """Take an event, but no answer of a step to something else of the same number."""
-        if event.HasField("taskCompleted") or event.HasField("taskFailed"):
-            answer = event.taskCompleted if event.HasField("taskCompleted") else event.taskFailed
-            asked = ctx._pending_actions.get(answer.taskScheduledId)  # noqa: SLF001 - the SDK's own
-            if asked is not None and not asked.HasField("scheduleTask"):
+        """Take an event for what it is meant for."""
+        self._pending = ctx._pending_tasks  # noqa: SLF001 - what the run waits for, by number
+        match event.WhichOneof("eventType"):
+            case "timerCreated":
+                self._due[event.eventId] = event.timerCreated.fireAt
+            case "timerFired":
+                if not self._is_due(ctx, event.timerFired):
+                    self._too_soon[event.timerFired.timerId] = event
+                    return
+            case "taskCompleted" | "taskFailed" if self._is_of_another_kind(ctx, event):
                 return
         super().process_event(ctx, event)
+        if event.HasField("workflowStarted"):
+            for late in self._late(event):
+                super().process_event(ctx, late)
+
+    def _is_due(self, ctx: Any, fired: Any) -> bool:
+        """Tell whether what fired is the timer that the run waits for; both have the same time.
+
+        The clocks are not asked: they may differ, and a timer fires once.
+        """
+        made = ctx._pending_actions.get(fired.timerId)  # noqa: SLF001 - not written down yet
+        if made is not None and made.HasField("createTimer"):
+            self._due[fired.timerId] = made.createTimer.fireAt
+        due = self._due.get(fired.timerId)
+        if due is None or not isinstance(self._pending.get(fired.timerId), TimerTask):
+            return False
+        return not fired.fireAt.seconds or bool(fired.fireAt.ToDatetime() >= due.ToDatetime())
+
+    def _late(self, turn: Any) -> list[Any]:
+        """Return the timers that were said to have fired too soon, and are due by now."""
+        now = turn.timestamp.ToDatetime() + _SKEW
+        due = [
+            number
+            for number in self._too_soon
+            if isinstance(self._pending.get(number), TimerTask)
+            and number in self._due
+            and self._due[number].ToDatetime() <= now
+        ]
+        return [self._too_soon.pop(number) for number in due]
+
+    def _is_of_another_kind(self, ctx: Any, event: Any) -> bool:
+        """Tell whether a step's answer comes to something else that has its number."""
+        answer = event.taskCompleted if event.HasField("taskCompleted") else event.taskFailed
+        made = ctx._pending_actions.get(answer.taskScheduledId)  # noqa: SLF001 - not written down
+        return made is not None and not made.HasField("scheduleTask")
 
 
 def use() -> None:
