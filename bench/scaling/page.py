@@ -95,7 +95,13 @@ def page(measured: Measured, model: Model, costs: Coefficients, full: Load) -> s
         shard_rate=_number(RATES[-1]),
         arithmetic="\n".join(document(costs, whole)["arithmetic"]),
         short=f"{short.shards} namespaces and {short.scheduler_groups} scheduler groups",
-        failures=[_one_line(failure) for failure in measured.failures],
+        failures=[
+            *(
+                f"{one} under {full}: in every repeat something else used the machine."
+                for one in measured.disturbed(full)
+            ),
+            *map(_one_line, measured.failures),
+        ],
     )
     return text.strip() + "\n"
 

@@ -39,9 +39,9 @@ class Window:
     #: CPU seconds of the whole machine, and what other machines on its host took from it.
     busy: float
     stolen: float
-    #: What a fixed piece of work took meanwhile, in ms of CPU: how fast the machine was.
-    pace_ms: float
     load_average: float
+    #: What a fixed piece of work took meanwhile, in ms of CPU: how fast the machine was. 0: unknown.
+    pace_ms: float = 0.0
 
     @property
     def runs_per_s(self) -> float:
@@ -95,6 +95,12 @@ class Measured:
     def at(self, deployment: Deployment, load: Load) -> list[Window]:
         """Return every sound repeat of a load on a deployment, in order."""
         return [one for one in self.sound if (one.deployment, one.load) == (deployment, load)]
+
+    def disturbed(self, load: Load) -> list[Deployment]:
+        """Return the deployments of which no window under a load is sound, smallest first."""
+        found = {one.deployment for one in self.windows if one.load == load}
+        found -= {one.deployment for one in self.sound if one.load == load}
+        return sorted(found, key=lambda one: (one.orchestrators, one.workers))
 
     def write(self, path: Path) -> None:
         """Keep everything in a file."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bench.scaling.commands import page_of
+from bench.scaling.plan import OUTSIDE
 from tests.unit.bench.scaling import made
 
 
@@ -51,3 +53,17 @@ def test_page_names_what_could_not_be_measured() -> None:
     measured.failures.append("3+3 #3: no time\nwas left for it")
 
     assert "\n- 3+3 #3: no time was left for it\n" in page_of(measured)
+
+
+def test_page_names_a_deployment_that_was_disturbed_in_every_repeat() -> None:
+    measured = made.measured()
+    last = made.DEPLOYMENTS[-1]
+    for at, window in enumerate(measured.windows):
+        if (window.deployment, window.load) == (last, made.FULL):
+            others = {**window.cpu, OUTSIDE: window.cpu[OUTSIDE] + 0.5 * window.seconds}
+            measured.windows[at] = replace(window, cpu=others)
+
+    page = page_of(measured)
+
+    assert f"\n- {last} under {made.FULL}: in every repeat something else used" in page
+    assert f"| {last.orchestrators} + {last.workers} |" not in page
