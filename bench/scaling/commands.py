@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -19,10 +18,11 @@ from kubernetes.client import ApiException
 from rich.console import Console
 
 from bench.processes import BenchError
+from bench.scaling.chart import chart
 from bench.scaling.coefficients import as_text, model_of
 from bench.scaling.containers import MissingContainerError
 from bench.scaling.measuring import Scaling
-from bench.scaling.model import ModelError, full_load, throughput_errors
+from bench.scaling.model import ModelError, full_load
 from bench.scaling.page import page
 from bench.scaling.plan import PLAN, Plan
 from bench.scaling.site import scaling_site
@@ -99,28 +99,10 @@ def page_of(measured: Measured) -> str:
 
 def _draw(measured: Measured, picture: Path) -> None:
     """Let the report's own environment, which has the charts, draw it."""
-    model, full = model_of(measured), full_load(measured)
-    steps = model.steps_of_a_chain
-    predicted = {error.deployment: error.predicted for error in throughput_errors(measured, full)}
-    told = {
-        "deployments": [str(one) for one in measured.deployments()],
-        "measured": [
-            [window.runs_per_s for window in measured.at(one, full)]
-            for one in measured.deployments()
-        ],
-        "predicted": [predicted.get(one) for one in measured.deployments()],
-        "milliseconds": {
-            name: 1000 * (cost.step + cost.run / steps) for name, cost in model.cpu.items()
-        },
-        "median": [
-            median(window.runs_per_s for window in measured.at(one, full) or ())
-            for one in measured.deployments()
-        ],
-    }
     done = subprocess.run(
         [python_of("report"), "-m", "bench.report.scaling", picture.absolute()],
         cwd=repository(),
-        input=json.dumps(told),
+        input=json.dumps(chart(measured)),
         capture_output=True,
         text=True,
         check=False,

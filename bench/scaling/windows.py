@@ -40,7 +40,7 @@ class Window:
     busy: float
     stolen: float
     load_average: float
-    #: What a fixed piece of work took meanwhile, in ms of CPU: how fast the machine was. 0: unknown.
+    #: What a fixed piece of work took meanwhile, in ms of CPU: the pace of the machine. 0: unknown.
     pace_ms: float = 0.0
 
     @property

@@ -258,3 +258,12 @@ def test_no_server_is_asked_and_none_is_needed(nowhere: Cli, write: Write) -> No
     done = nowhere("capacity", "--rate", "10", "--measured", "costs.json", HOLDFAST_API="http://x")
 
     assert done.code == 0
+
+
+def test_costs_come_with_the_command(nowhere: Cli) -> None:
+    done = nowhere("capacity", "--rate", "10", "-o", "json")
+
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert found["basis"] == "measured"
+    assert set(found["measured"]["error"]) >= {"throughput, mean", "throughput, most"}

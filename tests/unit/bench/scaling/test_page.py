@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from bench.scaling.chart import chart
 from bench.scaling.commands import page_of
 from bench.scaling.plan import OUTSIDE
 from tests.unit.bench.scaling import made
@@ -67,3 +68,4 @@ def test_page_names_a_deployment_that_was_disturbed_in_every_repeat() -> None:
 
     assert f"\n- {last} under {made.FULL}: in every repeat something else used" in page
     assert f"| {last.orchestrators} + {last.workers} |" not in page
+    assert chart(measured)["deployments"] == [str(one) for one in made.DEPLOYMENTS[:-1]]
