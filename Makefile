@@ -123,8 +123,9 @@ charts-docs: setup ## write the charts' schemas and READMEs anew
 
 .PHONY: test
 test: lint types tools ## run every check: lint, types, unit, integration, browser tests, controls
-	@$(PY) -m pytest tests/unit tests/integration tests/chaos tests/browser \
-	  --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest tests/unit tests/integration tests/chaos \
+	  --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(MAKE) browser
 
 .PHONY: demo
 demo: setup ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html

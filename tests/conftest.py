@@ -25,7 +25,6 @@ LONGEST = (
     "integration/test_hazards.py",
     "chaos/test_schedules.py",
     "chaos/test_controls.py",
-    "browser/test_console.py",
     "integration/test_local_stack.py",
     "integration/test_versioning.py",
     "integration/test_new_workflow.py",
