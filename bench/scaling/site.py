@@ -17,6 +17,7 @@ from bench.scaling.counters import Counters
 from bench.scaling.replicas import Replicas
 from holdfast_chaos import catalogue
 from holdfast_chaos.targets.cluster import Cluster, Component
+from holdfast_chaos.targets.holdfast import SERVICES, components
 from holdfast_chaos.targets.nodes import NodeShells
 from holdfast_chaos.tunnel import tunnel
 from holdfast_cluster import database
@@ -35,15 +36,7 @@ from holdfast_local.folders import repository
 from holdfast_local.toolchain import ensure_tools
 
 SCALED = (catalogue.ORCHESTRATOR, catalogue.WORKER)
-_SERVICES = (*SCALED, catalogue.STATUS_API)
-#: Dapr's own, with the names that its chart gives them.
-_CONTROL_PLANE = {
-    catalogue.SCHEDULER: "dapr-scheduler-server",
-    catalogue.PLACEMENT: "dapr-placement-server",
-    catalogue.SENTRY: "dapr-sentry",
-    catalogue.OPERATOR: "dapr-operator",
-    catalogue.INJECTOR: "dapr-sidecar-injector",
-}
+_APP_IDS = {name: name for name in SERVICES}
 _POSTGRESQL = "postgresql-0"
 _SCHEDULERS = 3
 _API_SECONDS = 10.0
@@ -106,7 +99,8 @@ def _site(folder: ClusterFolder) -> Iterator[Site]:
         opened.callback(client.close)
         shells = NodeShells(lambda node: _shell(engine, node))
         opened.callback(shells.close)
-        cluster = Cluster(client, _components(), shells)
+        where = Component(database.NAMESPACE, "app.kubernetes.io/name=postgresql", "postgresql")
+        cluster = Cluster(client, components(NAMESPACE, DAPR, _APP_IDS, where), shells)
         _refuse_live_code(client)
         forward = _forwarding(kube)
         etcd = [
@@ -134,21 +128,10 @@ def _site(folder: ClusterFolder) -> Iterator[Site]:
         )
 
 
-def _components() -> dict[str, Component]:
-    named = "app.kubernetes.io/name="
-    found = {name: Component(NAMESPACE, f"{named}{name}", name) for name in _SERVICES}
-    found |= {
-        f"{name}-sidecar": Component(NAMESPACE, f"{named}{name}", "daprd") for name in _SERVICES
-    }
-    found |= {part: Component(DAPR, f"app={name}", name) for part, name in _CONTROL_PLANE.items()}
-    database_pod = Component(database.NAMESPACE, f"{named}postgresql", "postgresql")
-    return {**found, catalogue.POSTGRES: database_pod}
-
-
 def _refuse_live_code(client: ApiClient) -> None:
     """Refuse what `make skaffold-dev` has left: it looks for changed code all the time."""
     apps: Any = AppsV1Api(client)
-    for name in _SERVICES:
+    for name in SERVICES:
         found = apps.read_namespaced_deployment(name, NAMESPACE, _request_timeout=_API_SECONDS)
         if any(one.name == name and one.command for one in found.spec.template.spec.containers):
             raise ClusterError(f"{name} is in the form for live development: run `make deploy`.")
