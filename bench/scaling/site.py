@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from kubernetes.client import ApiClient, AppsV1Api, VersionApi
-from kubernetes.config import new_client_from_config
 
 from bench.scaling.containers import Container, Containers
 from bench.scaling.counters import Counters
@@ -19,8 +18,9 @@ from holdfast_chaos import catalogue
 from holdfast_chaos.targets.cluster import Cluster, Component
 from holdfast_chaos.targets.holdfast import SERVICES, components
 from holdfast_chaos.targets.nodes import NodeShells
-from holdfast_chaos.tunnel import tunnel
 from holdfast_cluster import database
+from holdfast_cluster.chaos.cluster_site import client_of
+from holdfast_cluster.chaos.ways import forwarded
 from holdfast_cluster.checks import check_cluster
 from holdfast_cluster.cluster import alone
 from holdfast_cluster.dapr import NAMESPACE as DAPR
@@ -39,6 +39,7 @@ SCALED = (catalogue.ORCHESTRATOR, catalogue.WORKER)
 _APP_IDS = {name: name for name in SERVICES}
 _POSTGRESQL = "postgresql-0"
 _SCHEDULERS = 3
+_ETCD_PORT, _PORT = 2379, 5432
 _API_SECONDS = 10.0
 _ROLE = "holdfast_bench"
 _PSQL = ("/usr/lib/postgresql/15/bin/psql", "--no-psqlrc", "--username", "postgres")
@@ -95,20 +96,20 @@ def _site(folder: ClusterFolder) -> Iterator[Site]:
         raise ClusterError("The cluster has no Holdfast: run `make deploy`.")
     kube = Kube(ensure_tools(("kubectl",))["kubectl"], folder.kubeconfig, folder.log)
     with ExitStack() as opened:
-        client = new_client_from_config(config_file=str(folder.kubeconfig))
-        opened.callback(client.close)
+        client = opened.enter_context(client_of(folder.kubeconfig))
         shells = NodeShells(lambda node: _shell(engine, node))
         opened.callback(shells.close)
         where = Component(database.NAMESPACE, "app.kubernetes.io/name=postgresql", "postgresql")
         cluster = Cluster(client, components(NAMESPACE, DAPR, _APP_IDS, where), shells)
         _refuse_live_code(client)
-        forward = _forwarding(kube)
         etcd = [
-            opened.enter_context(tunnel(forward(DAPR, f"pod/dapr-scheduler-server-{member}", 2379)))
+            opened.enter_context(
+                forwarded(kube, DAPR, f"pod/dapr-scheduler-server-{member}", _ETCD_PORT)
+            )
             for member in range(_SCHEDULERS)
         ]
         postgres = opened.enter_context(
-            tunnel(forward(database.NAMESPACE, f"pod/{_POSTGRESQL}", 5432))
+            forwarded(kube, database.NAMESPACE, f"pod/{_POSTGRESQL}", _PORT)
         )
         password = opened.enter_context(_role(kube))
         counters = Counters(
@@ -140,17 +141,6 @@ def _refuse_live_code(client: ApiClient) -> None:
 def _shell(engine: Engine, node: str) -> Sequence[str]:
     host = ("--host", engine.host) if engine.host else ()
     return (engine.client, *host, "exec", "--interactive", node, "sh")
-
-
-def _forwarding(kube: Kube) -> Callable[[str, str, int], Callable[[int], Sequence[str]]]:
-    def forward(namespace: str, what: str, remote: int) -> Callable[[int], Sequence[str]]:
-        return lambda port: (
-            str(kube.kubectl),
-            *("--kubeconfig", str(kube.kubeconfig), "--namespace", namespace),
-            *("port-forward", what, f"{port}:{remote}"),
-        )
-
-    return forward
 
 
 @contextmanager
