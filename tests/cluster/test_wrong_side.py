@@ -83,6 +83,7 @@ def test_stranger_may_not_call_the_management_api(cluster: Cluster, intruder: st
         ("DELETE", f"{MANAGEMENT}/instances/x", True),
         ("GET", f"{MANAGEMENT}/readyz", True),
         ("GET", f"{MANAGEMENT}/metrics", True),
+        ("GET", f"{MANAGEMENT}/scheduler/word", True),
     ]
 
     assert ask(cluster, intruder, *calls) == [403] * len(calls)
@@ -101,19 +102,21 @@ def test_status_api_may_call_what_it_needs_and_no_more(cluster: Cluster) -> None
         ("GET", f"{MANAGEMENT}/instances/no-such-run/history", True),
         ("DELETE", f"{MANAGEMENT}/instances/no-such-run", True),
         ("GET", f"{MANAGEMENT}/readyz", True),
+        ("GET", f"{MANAGEMENT}/scheduler/word", True),
     ]
     denied = [
         ("GET", f"{MANAGEMENT}/metrics", True),
         ("GET", f"{MANAGEMENT}/healthz", True),
         ("PUT", f"{MANAGEMENT}/instances/no-such-run", True),
         ("POST", f"{MANAGEMENT}/readyz", True),
+        ("DELETE", f"{MANAGEMENT}/scheduler/word", True),
     ]
 
     statuses = ask(cluster, "status-api", *allowed, *denied)
 
     assert 403 not in statuses[: len(allowed)]
     assert None not in statuses[: len(allowed)]
-    assert statuses[0] == statuses[4] == 200
+    assert statuses[0] == statuses[4] == statuses[5] == 200
     assert statuses[len(allowed) :] == [403] * len(denied)
 
 
