@@ -162,7 +162,13 @@ def test_a_kubernetes_job_is_looked_up_until_it_is_gone(cluster: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(403, PermanentError), (500, UnavailableError), (429, UnavailableError)]
+    ("status", "error"),
+    [
+        (401, UnavailableError),
+        (403, PermanentError),
+        (500, UnavailableError),
+        (429, UnavailableError),
+    ],
 )
 def test_a_cluster_that_refuses_is_no_news_of_the_job(
     cluster: Site, status: int, error: type[ActivityError]
