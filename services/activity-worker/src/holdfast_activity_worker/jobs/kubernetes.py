@@ -32,8 +32,8 @@ class KubernetesJobs:
         except ApiException as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return JobReport(status=JobStatus.FAILED, detail="job was deleted")
-            # Not so 401: a pod that was deleted by force runs on for seconds, and its token is worth
-            # nothing any more. Another worker's is.
+            # Not so 401: a pod that was deleted by force runs on for seconds, and its token is
+            # worth nothing any more. Another worker's is.
             if error.status == HTTPStatus.FORBIDDEN:
                 raise PermanentError(
                     f"the worker may not read jobs in namespace {namespace}: {error.reason}"
