@@ -122,8 +122,8 @@ charts-docs: setup ## write the charts' schemas and READMEs anew
 	@$(PY) tools/chart_readmes.py
 
 .PHONY: test
-test: lint types tools ## run every check: lint, types, unit, integration, browser tests, controls
-	@$(PY) -m pytest tests/unit tests/integration tests/chaos \
+test: lint types tools unit ## run every check: lint, types, unit, integration, browser tests, controls
+	@$(PY) -m pytest tests/integration tests/chaos \
 	  --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(MAKE) browser
 

@@ -31,14 +31,15 @@ LONGEST = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, then all others that need a stack, then those that do not."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest files first where several processes share the tests; else leave the order."""
+    if not hasattr(config, "workerinput"):
+        return
     tests = Path(__file__).parent
 
-    def rank(item: pytest.Item) -> tuple[int, bool]:
+    def rank(item: pytest.Item) -> int:
         file = item.path.relative_to(tests).as_posix()
-        place = LONGEST.index(file) if file in LONGEST else len(LONGEST)
-        return place, file.startswith("unit/")
+        return LONGEST.index(file) if file in LONGEST else len(LONGEST)
 
     items.sort(key=rank)
 
