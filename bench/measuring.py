@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import floor, monitors, parked, recovery, status_reads
 from bench.contestants import Contestant, all_contestants
@@ -21,6 +20,7 @@ from bench.loads import Step, steps
 from bench.machine import describe
 from bench.plan import Plan, interleaved
 from bench.processes import BenchError
+from bench.progress import bar
 from bench.results import Results
 
 _COUNTED_CHAINS = 10
@@ -40,13 +40,7 @@ class Benchmark:
         self._contestants = [one for one in everybody if not only or one.name in only]
         began = datetime.now(UTC).isoformat(timespec="minutes")
         self.results = Results(quick, began, {})
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-        )
+        self._progress = bar(console)
 
     @property
     def raw(self) -> Path:

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from holdfast_local.folders import repository
 from holdfast_local.stack import Stack
-from tests.support.stacks import client_of, running_stack
+from tests.support.stacks import client_of, database_of, running_stack
 
 #: More pytest processes than this do not run beside each other in one clone.
 MOST_PROCESSES = 32
@@ -79,6 +79,5 @@ def api(stack: Stack) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def db(stack: Stack) -> Iterator[Engine]:
     """The stack's database, as superuser."""
-    engine = create_engine(stack.database_url, pool_pre_ping=True)
-    yield engine
-    engine.dispose()
+    with database_of(stack) as engine:
+        yield engine

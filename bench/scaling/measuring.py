@@ -12,12 +12,12 @@ from statistics import median
 
 import psutil
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.loads import STEPS_OF_A_CHAIN, percentile
 from bench.machine import cpu_between, cpu_seconds, describe
 from bench.plan import interleaved
 from bench.processes import BenchError, Driver, Processes, driver
+from bench.progress import bar
 from bench.scaling.containers import Container, Containers, highest, summed
 from bench.scaling.pace import Pace
 from bench.scaling.plan import BATCHES, CHAINS, CLIENT, OUTSIDE, REST, Deployment, Load, Plan
@@ -55,13 +55,7 @@ class Scaling:
         #: All activities, those of warming up, too.
         self._steps = 0
         self._running = Processes(repository() / ".run" / "bench-scaling")
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-        )
+        self._progress = bar(console)
         self.measured = Measured(
             began=datetime.now(UTC).isoformat(timespec="minutes"),
             machine=describe(repository()),

@@ -33,10 +33,11 @@ class Helm:
     """Helm on a copy of the charts; the repository's own folder stays as it is."""
 
     charts: Path
+    program: str = "helm"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [tool("helm"), *arguments],
+            [tool(self.program), *arguments],
             cwd=self.charts,
             env={**os.environ, "HELM_CACHE_HOME": str(self.charts / ".cache")},
             capture_output=True,
@@ -45,11 +46,18 @@ class Helm:
         )
 
     def template(
-        self, chart: str, values: Mapping[str, Any] | None = None, *, namespace: str = "holdfast"
+        self,
+        chart: str,
+        values: Mapping[str, Any] | None = None,
+        *options: str,
+        namespace: str = "holdfast",
     ) -> subprocess.CompletedProcess[str]:
         given = yaml.safe_dump(dict(values or {}))
         return subprocess.run(
-            [tool("helm"), "template", chart, chart, "--namespace", namespace, "--values", "-"],
+            [
+                *(tool(self.program), "template", chart, chart, "--namespace", namespace),
+                *("--values", "-", *options),
+            ],
             cwd=self.charts,
             input=given,
             capture_output=True,
@@ -58,9 +66,13 @@ class Helm:
         )
 
     def documents(
-        self, chart: str, values: Mapping[str, Any] | None = None, *, namespace: str = "holdfast"
+        self,
+        chart: str,
+        values: Mapping[str, Any] | None = None,
+        *options: str,
+        namespace: str = "holdfast",
     ) -> list[Document]:
-        done = self.template(chart, values, namespace=namespace)
+        done = self.template(chart, values, *options, namespace=namespace)
         assert done.returncode == 0, done.stderr
         return [one for one in yaml.safe_load_all(done.stdout) if one]
 

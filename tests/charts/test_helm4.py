@@ -2,69 +2,51 @@
 
 from __future__ import annotations
 
-import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.charts.conftest import CHARTS, Helm, everything_on, tool
+from tests.charts.conftest import CHARTS, Document, Helm, everything_on
 
 #: Each Helm would otherwise render for the Kubernetes that it was built with.
 KUBERNETES = "1.34.4"
 
 
-def rendered(program: str, helm: Helm, chart: str, values: dict[str, Any]) -> list[object]:
-    done = subprocess.run(
-        [
-            *(tool(program), "template", chart, chart, "--namespace", "holdfast"),
-            *("--kube-version", KUBERNETES, "--include-crds", "--values", "-"),
-        ],
-        cwd=helm.charts,
-        input=yaml.safe_dump(values),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    documents = [one for one in yaml.safe_load_all(done.stdout) if one]
-    return sorted(documents, key=lambda one: (one["kind"], one["metadata"]["name"]))
+@pytest.fixture(scope="session")
+def helm4(helm: Helm) -> Helm:
+    return replace(helm, program="helm4")
+
+
+def rendered(helm: Helm, chart: str, values: dict[str, Any]) -> list[Document]:
+    made = helm.documents(chart, values, "--kube-version", KUBERNETES, "--include-crds")
+    return sorted(made, key=lambda one: (one["kind"], one["metadata"]["name"]))
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_charts_pass_the_lint_of_helm_4(helm: Helm, chart: str) -> None:
-    done = subprocess.run(
-        [tool("helm4"), "lint", "--strict", chart],
-        cwd=helm.charts,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_charts_pass_the_lint_of_helm_4(helm4: Helm, chart: str) -> None:
+    done = helm4.run("lint", "--strict", chart)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_either_helm_makes_the_same_of_a_charts_defaults(helm: Helm, chart: str) -> None:
-    made = rendered("helm4", helm, chart, {})
+def test_either_helm_makes_the_same_of_a_charts_defaults(
+    helm: Helm, helm4: Helm, chart: str
+) -> None:
+    made = rendered(helm4, chart, {})
 
     assert made
-    assert made == rendered("helm", helm, chart, {})
+    assert made == rendered(helm, chart, {})
 
 
-def test_either_helm_makes_the_same_of_all_that_can_be_switched_on(helm: Helm) -> None:
+def test_either_helm_makes_the_same_of_all_that_can_be_switched_on(helm: Helm, helm4: Helm) -> None:
     values = everything_on()
 
-    assert rendered("helm4", helm, "holdfast", values) == rendered("helm", helm, "holdfast", values)
+    assert rendered(helm4, "holdfast", values) == rendered(helm, "holdfast", values)
 
 
-def test_a_typo_is_refused_by_helm_4_too(helm: Helm) -> None:
-    done = subprocess.run(
-        [tool("helm4"), "template", "holdfast", "holdfast", "--set", "status-api.replica=2"],
-        cwd=helm.charts,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_typo_is_refused_by_helm_4_too(helm4: Helm) -> None:
+    done = helm4.template("holdfast", {"status-api": {"replica": 2}})
 
     assert done.returncode != 0
     assert "replica" in done.stderr

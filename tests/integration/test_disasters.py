@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
 from holdfast_chaos.scheduler import scheduler_jobs
 from holdfast_contracts.agreements import effect_lock
@@ -33,7 +33,7 @@ from tests.support.examples import APPROVAL, ORDER, TRIP
 from tests.support.http_server import Answer, Site, running_site
 from tests.support.ledger import steps
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
-from tests.support.stacks import client_of, engine_client, running_stack
+from tests.support.stacks import client_of, database_of, engine_client, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -58,9 +58,8 @@ def api(hasty: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def db(hasty: Stack) -> Iterator[Engine]:
-    engine = create_engine(hasty.database_url, pool_pre_ping=True)
-    yield engine
-    engine.dispose()
+    with database_of(hasty) as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -348,6 +347,6 @@ def test_a_run_that_the_engine_can_never_load_again_is_mended(unsafe_stack: Stac
         again = holdfast(unsafe_stack, "wf", "repair", run)
         assert again.code == 5  # it has ended
         assert frozen(unsafe_stack) == {}
-        with closing(create_engine(unsafe_stack.database_url).connect()) as connection:
+        with database_of(unsafe_stack) as engine, engine.connect() as connection:
             decided = "SELECT count(*) FROM work.effects WHERE instance = :run"
             assert connection.scalar(text(decided), {"run": run}) == 2

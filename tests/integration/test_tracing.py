@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from holdfast_local.identity import SERVICES
 from holdfast_local.stack import Stack
 from tests.support.examples import ORDER
 from tests.support.otlp import Receiver, Span, running_receiver
 from tests.support.runs import wait_for_end, wait_for_state
-from tests.support.stacks import client_of, running_stack
+from tests.support.stacks import client_of, database_of, running_stack
 from tests.support.waiting import eventually
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -96,12 +96,10 @@ def orphans(spans: list[Span]) -> list[Span]:
 
 
 def test_the_trace_is_kept_with_the_request(traced: Stack) -> None:
-    engine = create_engine(traced.database_url)
-    with engine.connect() as connection:
+    with database_of(traced) as engine, engine.connect() as connection:
         kept = connection.scalar(
             text("SELECT traceparent FROM status.requests WHERE instance_id = 'traced'")
         )
-    engine.dispose()
     assert kept is not None
     assert kept.split("-")[1] == _TRACE
 

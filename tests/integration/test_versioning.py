@@ -15,14 +15,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from holdfast_local.stack import Stack
 from tests.support.holding import held
 from tests.support.ledger import steps
 from tests.support.other_code import CONTRACTS, WORKFLOWS, OtherCode
 from tests.support.runs import start, state_of, wait_for_end
-from tests.support.stacks import client_of, running_stack
+from tests.support.stacks import client_of, database_of, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -113,12 +113,10 @@ def deployed(
 def deployment(deployed: tuple[Stack, Path]) -> Iterator[Deployment]:
     """The code of the tree, deployed."""
     stack, folder = deployed
-    engine = create_engine(stack.database_url)
-    with client_of(stack) as api:
+    with database_of(stack) as engine, client_of(stack) as api:
         deployment = Deployment(stack, OtherCode(folder), api, engine)
         yield deployment
         deployment.deploy(as_it_was)
-    engine.dispose()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from sqlalchemy import Engine, create_engine
 
 from holdfast_local.stack import Stack
 
@@ -34,6 +35,16 @@ def running_stack(
 def client_of(stack: Stack, seconds: float = 30) -> httpx.Client:
     """Return a client of its public API; the approver decides, the admin does all else."""
     return httpx.Client(base_url=stack.api_url, auth=stack.auth(), timeout=seconds, trust_env=False)
+
+
+@contextmanager
+def database_of(stack: Stack) -> Iterator[Engine]:
+    """Give its database, as superuser."""
+    engine = create_engine(stack.database_url, pool_pre_ping=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def engine_client(stack: Stack) -> httpx.Client:

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
 from holdfast_local.stack import Stack
 from tests.support.examples import ORDER, TRIP
 from tests.support.holding import commits_held
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
-from tests.support.stacks import client_of, engine_client, running_stack
+from tests.support.stacks import client_of, database_of, engine_client, running_stack
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -41,9 +41,8 @@ def strict_api(strict: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def strict_db(strict: Stack) -> Iterator[Engine]:
-    engine = create_engine(strict.database_url)
-    yield engine
-    engine.dispose()
+    with database_of(strict) as engine:
+        yield engine
 
 
 @contextmanager

@@ -15,12 +15,13 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import Column, ColumnElement, Engine, delete, insert, select, text
+from sqlalchemy import Column, ColumnElement, Engine, delete, insert, select
 
 from holdfast_contracts.certificate import FAIL, PASS, Schema, Verdict, Version
 from holdfast_status_api import documents
 from holdfast_status_api.auth import audit
 from holdfast_status_api.documents import Fault
+from holdfast_status_api.locks import be_alone
 from holdfast_status_api.parameters import WrittenMoment
 from holdfast_status_api.tables import certificates
 
@@ -126,7 +127,7 @@ def store(
     newest = select(certificates.c.seq).order_by(certificates.c.seq.desc()).limit(keep)
     with engine.begin() as connection:
         # One at a time, or two that come at once would each leave the other's one too many.
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:n, 0))"), _LOCK)
+        be_alone(connection, _LOCK)
         known = connection.execute(_KEPT.where(_is(certificate_id))).one_or_none()
         if known is None:
             connection.execute(insert(certificates).values(values))
@@ -172,7 +173,7 @@ def remove(engine: Engine, certificate_id: str) -> bool:
     return bool(gone.rowcount)
 
 
-_LOCK = {"n": "status:certificates"}
+_LOCK = "status:certificates"
 _KEPT = select(*(certificates.c[name] for name in Kept.__dataclass_fields__))
 
 

@@ -20,7 +20,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
-from holdfast_contracts.agreements import event_lock
 from holdfast_servicekit import tracing
 from holdfast_status_api import repairing
 from holdfast_status_api.orchestrator import Orchestrator, RefusedError
@@ -70,13 +69,6 @@ class Commands(Outbox):
     def _may_go(self) -> ColumnElement[bool]:
         earlier = commands.alias("earlier")
         return in_its_turn(commands, earlier, earlier.c.delivered_at.is_(None))
-
-
-def take_turns(connection: Connection, instance_id: str) -> None:
-    """Wait until nobody else accepts anything for the run, up to the end of the transaction."""
-    connection.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(event_lock(instance_id), 0)))
-    )
 
 
 def fence(engine: Engine, instance_id: str) -> bool | None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from holdfast_status_api.index import Run
@@ -75,6 +76,11 @@ class Instance:
         """When something last happened to it."""
         return max((_moment(event["timestamp"]) for event in self.history), default=None)
 
+    @cached_property
+    def open(self) -> Sequence[Event]:
+        """Its steps that have no answer yet."""
+        return open_steps(self.history)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -121,7 +127,7 @@ def _of(case: Case, instance: Instance) -> Frozen | None:
         return found if case.quiet(moved_at) else None
     if not case.connected or instance.status == STALLED or instance.status in _ENDED:
         return None
-    steps = [step for step in open_steps(instance.history) if _key(step) not in case.under_way]
+    steps = [step for step in instance.open if _key(step) not in case.under_way]
     return (
         _forgotten(case, instance, steps, moved_at)
         or (_quiet(case, instance, steps, moved_at) if case.quiet(moved_at) else None)
@@ -152,7 +158,7 @@ def _forgotten(
     # A child is told of by itself.
     waits = [step for step in steps if step["type"] != CHILD]
     lost = [step for step in waits if _moment(step["timestamp"]) < case.forgot_at]
-    if not lost and (open_steps(instance.history) or moved_at >= case.forgot_at):
+    if not lost and (instance.open or moved_at >= case.forgot_at):
         return None
     what = _what(lost[0]) if lost else "its next turn"
     sentence = f"{_who(case, instance)} waits for {what}, which the scheduler may have forgotten."
@@ -168,7 +174,7 @@ def _quiet(
     if instance.status == PENDING:
         sentence = f"What begins {who} was lost: it was created and never began."
         return _frozen(instance, Reason.NEVER_BEGAN, sentence, moved_at)
-    if not open_steps(instance.history):
+    if not instance.open:
         sentence = f"The next turn of {who} is due, and nothing makes the engine take it."
         return _frozen(instance, Reason.TURN_LOST, sentence, moved_at)
     return _late(case, instance, steps) or _unanswered(instance, moved_at)
@@ -230,7 +236,7 @@ def _key(step: Event) -> str | None:
 
 def keys_of(instance: Instance) -> list[str]:
     """Return the effect keys of the open steps of an instance and of its children."""
-    own = [key for step in open_steps(instance.history) if (key := _key(step)) is not None]
+    own = [key for step in instance.open if (key := _key(step)) is not None]
     return own + [key for child in instance.children for key in keys_of(child)]
 
 

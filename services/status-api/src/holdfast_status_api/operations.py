@@ -19,10 +19,10 @@ from holdfast_status_api.commands import (
     is_commanded,
     purge_where,
     put_command,
-    take_turns,
     withdraw,
 )
 from holdfast_status_api.frozen import Frozen
+from holdfast_status_api.locks import take_turns
 from holdfast_status_api.receipts import Receipt, accept_event, is_closed, note_reason
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import runs

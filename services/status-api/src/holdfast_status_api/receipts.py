@@ -9,10 +9,9 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.engine import Row
 
-from holdfast_contracts.agreements import event_lock
 from holdfast_contracts.core import CANCEL, RESUME, SUSPEND, Event
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
 from holdfast_servicekit import tracing
@@ -20,6 +19,7 @@ from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
 from holdfast_status_api.acceptance import key_reused
 from holdfast_status_api.auth import audit
+from holdfast_status_api.locks import take_turns
 from holdfast_status_api.tables import closed_runs, consumed_events, decisions, events, runs
 
 #: The events by which operators steer a run; each says why.
@@ -70,9 +70,7 @@ def accept_event(
     if steers:
         audit.because(data["reason"])
     with engine.begin() as connection:
-        connection.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(event_lock(instance_id), 0)))
-        )
+        take_turns(connection, instance_id)
         if idempotency_key is not None:
             first = connection.execute(
                 select(events).where(
