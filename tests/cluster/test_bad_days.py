@@ -7,15 +7,20 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from holdfast_cluster.folders import ClusterFolder
+from holdfast_cluster.release import Release
+from holdfast_local.build_view import BuildView
+from tests.cluster.commands import command, refusal, run
 from tests.cluster.conftest import Cluster
 from tests.support.clone import ROOT
+from tests.support.http_server import Answer, running_site
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -23,24 +28,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 #: A second cluster, which never gets far.
 OTHER = "holdfast-other"
 DEFINITION = "resiliencies.dapr.io"
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "holdfast_cluster", *arguments]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
-    )
-
-
-def refusal(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the one line that a refused command ends with."""
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    [line] = [one for one in done.stderr.splitlines() if one.startswith("holdfast: ")]
-    return line
 
 
 @pytest.fixture
@@ -72,6 +59,17 @@ def test_registry_that_does_not_answer_is_named(nodes_of_the_other: str) -> None
     line = refusal(run("--name", OTHER, "--registry", "127.0.0.1:1", "up"))
     assert "127.0.0.1:1" in line
     assert "IMAGES=built" in line
+
+
+def test_registry_that_only_this_machine_can_reach_is_refused_before_anything_is_made(
+    cluster: Cluster, nodes_of_the_other: str
+) -> None:
+    with running_site() as site:
+        site.answers = [Answer(headers={"Docker-Distribution-Api-Version": "registry/2.0"})]
+        line = refusal(run("--name", OTHER, "--port", "0", "--registry", site.host, "up"))
+    assert f"The nodes cannot reach {site.host}" in line
+    assert "docker run --publish" in line
+    assert cluster.engine.containers(nodes_of_the_other) == []
 
 
 def test_cluster_that_is_half_made_is_told_and_removed(
@@ -132,6 +130,48 @@ def older(definition: dict[str, Any]) -> dict[str, Any]:
         spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
         del spec["properties"]["policies"]["properties"]["circuitBreakers"]
     return changed
+
+
+@pytest.mark.parametrize("end", ["failed", "pending-upgrade"])
+def test_upgrade_that_ended_badly_leaves_nothing_once_the_next_is_done(
+    cluster: Cluster, tmp_path: Path, end: str
+) -> None:
+    tag = cluster.image("orchestrator").rpartition(":")[2]
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps({"orchestrator": {"command": ["sleep", "infinity"]}}))
+    upgrading = subprocess.Popen(
+        [
+            *(cluster.helm, "upgrade", "holdfast", ROOT / "charts" / "holdfast"),
+            *("--reuse-values", "--values", values, "--namespace", "holdfast"),
+            *("--kubeconfig", cluster.folder.kubeconfig),
+            *("--wait", "--timeout", "45s" if end == "failed" else "5m"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with upgrading:
+        if end != "failed":
+            eventually("it has changed something", lambda: commands(cluster), seconds=120)
+            upgrading.kill()
+        assert upgrading.wait(timeout=180) != 0
+    history = json.loads(cluster.run_helm("history", "holdfast", "--output", "json"))
+    assert history[-1]["status"] == end
+    assert commands(cluster) == [["sleep", "infinity"]]
+
+    Release(ROOT, cluster.folder, cluster.helm, cluster.kube).install(
+        tag, BuildView(Console(stderr=True))
+    )
+    assert commands(cluster) == []
+    history = json.loads(cluster.run_helm("history", "holdfast", "--output", "json"))
+    assert history[-1]["status"] == "deployed"
+
+
+def commands(cluster: Cluster) -> list[list[str]]:
+    """The commands that containers of the orchestrator have in place of their images'."""
+    deployment = cluster.kube.get("deployment", "orchestrator", "--namespace", "holdfast")
+    assert deployment is not None
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return [one["command"] for one in containers if "command" in one]
 
 
 def test_value_with_a_typo_is_refused_by_name(cluster: Cluster) -> None:

@@ -18,6 +18,7 @@ from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.explain import port_taken
 from holdfast_cluster.folders import ClusterFolder, engine_folder, manifests
 from holdfast_cluster.kube import Kube
+from holdfast_cluster.loopback import LoopbackMirror, find_mirror, is_on_loopback
 from holdfast_cluster.machine import port_is_taken
 from holdfast_cluster.metrics import metrics_manifest
 from holdfast_cluster.nodes import Condition, Nodes, read_made
@@ -70,8 +71,9 @@ def make(wishes: Wishes, view: BuildView) -> ClusterFolder:
         kube = Kube(tools["kubectl"], folder.kubeconfig, folder.log)
         nodes = Nodes(folder, engine, tools["kind"], kube)
         _refuse_port(nodes, wishes.port)
+        near = find_mirror(choice.mirror, engine) if is_on_loopback(choice.mirror) else None
         supplies = _supplies(choice, engine, view)
-        _bring_up_nodes(nodes, supplies, wishes.port, view)
+        _bring_up_nodes(nodes, supplies, wishes.port, view, near)
         source = toolchain_of(DAPR)
         dapr = Dapr(source.version, source.module_folder(), tools["helm"], kube)
         _fill(kube, supplies, view, dapr)
@@ -95,7 +97,9 @@ def _supplies(choice: Choice, engine: Engine, view: BuildView) -> Supplies:
     return pulled_supplies(choice) if choice.pulled else built_supplies(engine, view)
 
 
-def _bring_up_nodes(nodes: Nodes, supplies: Supplies, port: int, view: BuildView) -> None:
+def _bring_up_nodes(
+    nodes: Nodes, supplies: Supplies, port: int, view: BuildView, near: LoopbackMirror | None
+) -> None:
     match nodes.condition():
         case Condition.WHOLE:
             _say_if_other(nodes, supplies, port, view)
@@ -106,9 +110,9 @@ def _bring_up_nodes(nodes: Nodes, supplies: Supplies, port: int, view: BuildView
             nodes.start()
         case Condition.HALF:
             view.say("An earlier command left a half made cluster: making it anew.")
-            nodes.create(supplies.node, port, view, built=supplies.built)
+            nodes.create(supplies.node, port, view, built=supplies.built, near=near)
         case Condition.NONE:
-            nodes.create(supplies.node, port, view, built=supplies.built)
+            nodes.create(supplies.node, port, view, built=supplies.built, near=near)
 
 
 def _say_if_other(nodes: Nodes, supplies: Supplies, port: int, view: BuildView) -> None:

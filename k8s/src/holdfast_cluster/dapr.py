@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from holdfast_cluster.errors import ClusterError, CommandError
 from holdfast_cluster.explain import explain_helm
 from holdfast_cluster.folders import manifests
 from holdfast_cluster.kube import Kube
+from holdfast_cluster.revisions import settle
 from holdfast_cluster.trust import BUNDLE, chart_values
 from holdfast_local.build_view import BuildView
 
@@ -98,7 +98,7 @@ class Dapr:
         self.kube.apply(yaml.safe_dump_all(definitions, sort_keys=False))
         # Whoever starts before they are served ends, and is started again later and later.
         self.kube.wait_for_definitions(one["metadata"]["name"] for one in definitions)
-        self._free_release()
+        settle(self.helm, self.kube, RELEASE, NAMESPACE)
         settings = [f"{_VALUES[name]}={reference}" for name, reference in images.items()]
         settings += [f"global.tag={self.version}"]
         if mirror:
@@ -139,15 +139,3 @@ class Dapr:
             )
             documents += [one for one in yaml.safe_load_all(text) if one]
         return documents
-
-    def _free_release(self) -> None:
-        """Undo what an interrupted Helm has left pending, or it refuses for ever."""
-        command = (self.helm, "list", "--namespace", NAMESPACE, "--pending", "--output", "json")
-        for release in json.loads(self.kube.runner.run(command)):
-            if release["name"] != RELEASE:
-                continue
-            if int(release["revision"]) > 1:
-                undo = (self.helm, "rollback", RELEASE, "--namespace", NAMESPACE, "--wait=false")
-            else:
-                undo = (self.helm, "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
-            self.kube.runner.run(undo)

@@ -17,6 +17,7 @@ from holdfast_cluster.errors import ClusterError, CommandError
 from holdfast_cluster.explain import explain_kind
 from holdfast_cluster.folders import ClusterFolder, manifests
 from holdfast_cluster.kube import Kube
+from holdfast_cluster.loopback import CONTAINERD_PATCH, LoopbackMirror
 from holdfast_cluster.network import Node, nodes_of, setup_script
 from holdfast_local.build_view import BuildView
 
@@ -83,8 +84,10 @@ def wanted_nodes(name: str, configuration: dict[str, object]) -> tuple[str, ...]
     return tuple(sorted(names))
 
 
-def kind_configuration(text: str, port: int, *, built: bool) -> dict[str, object]:
-    """Return kind's configuration for a port and a kind of network."""
+def kind_configuration(
+    text: str, port: int, *, built: bool, near: bool = False
+) -> dict[str, object]:
+    """Return kind's configuration for a port, a kind of network, and perhaps a mirror near by."""
     configuration: dict[str, object] = yaml.safe_load(text)
     networking = configuration["networking"]
     nodes = configuration["nodes"]
@@ -92,6 +95,8 @@ def kind_configuration(text: str, port: int, *, built: bool) -> dict[str, object
         raise ClusterError("k8s/kind.yaml has no networking or no nodes: restore it with git.")
     if built:
         networking["disableDefaultCNI"] = True
+    if near:
+        configuration["containerdConfigPatches"] = [CONTAINERD_PATCH]
     for node in nodes:
         for mapping in node.get("extraPortMappings", ()):
             mapping["hostPort"] = port
@@ -113,12 +118,20 @@ class Nodes:
             read_made(self.folder.made), self._containers(), self._containers("running")
         )
 
-    def create(self, image: str, port: int, view: BuildView, *, built: bool) -> None:
+    def create(
+        self,
+        image: str,
+        port: int,
+        view: BuildView,
+        *,
+        built: bool,
+        near: LoopbackMirror | None = None,
+    ) -> None:
         """Make all nodes; what is left of an earlier try is removed first."""
         self.delete()
         self.folder.create()
         text = (manifests() / "kind.yaml").read_text("utf-8")
-        configuration = kind_configuration(text, port, built=built)
+        configuration = kind_configuration(text, port, built=built, near=near is not None)
         with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file, view:
             yaml.safe_dump(configuration, file)
             file.flush()
@@ -137,6 +150,8 @@ class Nodes:
             view.end("Nodes started")
         if built:
             self.connect()
+        if near is not None:
+            near.introduce(self.engine, self._containers())
         self.kube.wait_for_nodes()
         names = wanted_nodes(self.folder.name, configuration)
         Made(image, port, names, built).write(self.folder.made)

@@ -10,6 +10,7 @@ from enum import StrEnum
 import httpx
 
 from holdfast_cluster.errors import ClusterError
+from holdfast_cluster.loopback import host_of, is_on_loopback
 
 #: Where the official images of the nodes, of Dapr and of the metrics server are.
 OFFICIAL = ("https://registry-1.docker.io", "https://ghcr.io", "https://registry.k8s.io")
@@ -67,6 +68,4 @@ def choose(wish: Images, mirror: str, urls: Iterable[str] = OFFICIAL) -> Choice:
 
 def _url(mirror: str) -> str:
     """Return a mirror's address; on loopback it speaks plain HTTP, as Docker expects there."""
-    host = mirror.partition("/")[0]
-    name = host.partition(":")[0]
-    return f"{'http' if name in {'localhost', '127.0.0.1'} else 'https'}://{host}"
+    return f"{'http' if is_on_loopback(mirror) else 'https'}://{host_of(mirror)}"

@@ -15,6 +15,7 @@ from holdfast_cluster.errors import ClusterError, CommandError
 from holdfast_cluster.explain import explain_helm
 from holdfast_cluster.folders import ClusterFolder
 from holdfast_cluster.kube import Kube
+from holdfast_cluster.revisions import settle
 from holdfast_cluster.services import SERVICES
 from holdfast_local.build_view import BuildView
 
@@ -67,6 +68,7 @@ class Release:
                     (self.helm, "dependency", "build", "--skip-refresh", charts / name),
                     what="helm dependency build",
                 )
+            settle(self.helm, self.kube, RELEASE, NAMESPACE)
             command = (
                 *(self.helm, "upgrade", "--install", RELEASE, charts / "holdfast"),
                 *("--namespace", NAMESPACE, "--wait", "--wait-for-jobs", "--timeout", "5m"),

@@ -178,6 +178,14 @@ SKAFFOLD = Source(
     _commands("skaffold"),
     ("github.com/GoogleContainerTools/skaffold/v2/pkg/skaffold/version.version=v{version}",),
 )
+#: For the tests: a registry on loopback, which official images are pulled from.
+DISTRIBUTION = Source(
+    "Distribution",
+    "distribution",
+    "github.com/distribution/distribution/v3",
+    {"registry": "./registry"},
+    ("github.com/distribution/distribution/v3/version.version=v{version}",),
+)
 # What `make bench` measures with, and whom it measures Holdfast with.
 VEGETA = Source(
     "vegeta",
@@ -221,6 +229,7 @@ SOURCES = (
     LOCAL_PATH,
     METRICS_SERVER,
     SKAFFOLD,
+    DISTRIBUTION,
     VEGETA,
     TEMPORAL_CLI,
     TEMPORAL,
