@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -144,6 +145,17 @@ def frozen(stack: Stack) -> dict[str, str]:
     return {one["instance_id"]: one["reason"] for one in document["frozen"]}
 
 
+def find_all(stack: Stack, runs: InFlight) -> dict[str, str]:
+    """Wait until each of the runs is known to be frozen; return why each is."""
+
+    def look() -> dict[str, str]:
+        found = frozen(stack)
+        assert runs.all <= found.keys(), f"not found: {runs.all - found.keys()}"
+        return found
+
+    return eventually("all are found", look, seconds=60)
+
+
 def repair_all(stack: Stack, expected: int) -> None:
     counted = holdfast(stack, "doctor", "--repair", "-o", "json")
     assert counted.code == 9, counted.err
@@ -217,9 +229,7 @@ def test_runs_go_on_after_the_scheduler_has_lost_its_volumes(
     hasty.start("scheduler")
     hasty.wait_until_ready()
 
-    found = eventually("all are found", lambda: runs.all <= frozen(hasty).keys(), seconds=60)
-    assert found
-    reasons = frozen(hasty)
+    reasons = find_all(hasty, runs)
     assert reasons[runs.parked] == "forgotten"
     assert timers(hasty, runs.parked) == []
     why = api.get(f"/runs/{runs.chain}/why").json()
@@ -241,6 +251,49 @@ def test_runs_go_on_after_the_scheduler_has_lost_its_volumes(
     told = {(entry["action"], entry["target"]) for entry in done}
     others = {("bulk", f"repair/{run}") for run in runs.all - {runs.parked}}
     assert told >= others | {("run.repair", runs.parked)}
+
+
+def test_a_word_that_comes_late_does_not_hide_that_the_scheduler_forgot_all_else(
+    hasty: Stack, db: Engine
+) -> None:
+    """A sidecar takes a job while its scheduler is away, and brings it to whatever comes back."""
+    before = memory(hasty)["forgot_at"]
+    hasty.stop("scheduler")
+    with db.begin() as connection:
+        word = connection.scalar(text(_NEXT_WORD))
+    place = int(word.partition("-")[0]) % 2
+    with ThreadPoolExecutor(1) as pool, engine_client(hasty) as client:
+        leaving = pool.submit(
+            client.put, "/scheduler/word", json={"word": word, "place": place}, timeout=60
+        )
+        # It has not been refused, so it waits.
+        with pytest.raises(TimeoutError):
+            leaving.result(timeout=1)
+        shutil.rmtree(hasty.folder.scheduler)
+        hasty.start("scheduler")
+        hasty.wait_until_ready()
+        leaving.result(timeout=60)
+
+    def noticed() -> bool:
+        seen = memory(hasty)
+        return bool(seen["loss"] == "scheduler_lost" and seen["forgot_at"] != before)
+
+    eventually("the loss is noticed", noticed, seconds=30)
+
+
+#: What the status API writes down before it tells the scheduler.
+_NEXT_WORD = """
+    UPDATE status.scheduler_memory
+    SET number = number + 1, word = (number + 1) || '-late', told_at = NULL,
+        word_before = CASE WHEN told_at IS NULL THEN word_before ELSE word END
+    RETURNING word
+"""
+
+
+def memory(stack: Stack) -> dict[str, Any]:
+    """Ask the doctor what is known of the scheduler's memory."""
+    document = holdfast(stack, "doctor", "-o", "json").document
+    return dict(document["memory"])
 
 
 def test_runs_go_on_after_the_database_was_put_back_from_a_backup(
@@ -266,7 +319,7 @@ def test_runs_go_on_after_the_database_was_put_back_from_a_backup(
         restore(hasty, tmp_path / "backup")
     hasty.up()
 
-    eventually("all are found", lambda: runs.all <= frozen(hasty).keys(), seconds=60)
+    find_all(hasty, runs)
     document = holdfast(hasty, "doctor", "-o", "json").document
     assert document["memory"]["loss"] == "database_older"
     # The scheduler had a step of it, which was done; nobody knows of the run.

@@ -11,8 +11,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 #: The job by which the engine forgets a run that has ended, after a configured time.
 RETENTION = "retention"
-#: The job of the orchestrator's app by which a loss of the scheduler's is noticed.
-MEMORY = "holdfast-memory"
+#: The jobs of the orchestrator's app by which a loss of the scheduler's is noticed begin so.
+MEMORY = "holdfast-memory-"
 _PREFIX = b"dapr/jobs/"
 _PATIENCE_SECONDS = 60.0
 _AFTER = b"dapr/jobs0"  # the first key that does not begin with the prefix
@@ -47,11 +47,11 @@ def _ask(url: str, question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def waits(job: str) -> bool:
-    """Tell whether a job is a timer's, or the word that the scheduler keeps and is never due.
+    """Tell whether a job is a timer's, or a word that the scheduler keeps and is never due.
 
     A timer that lost a race may outlive its run by a crash; it fires once, into nothing.
     """
-    return "||timer-" in job or (job.startswith("app||") and job.endswith(f"||{MEMORY}"))
+    return "||timer-" in job or (job.startswith("app||") and f"||{MEMORY}" in job)
 
 
 def busy(jobs: Iterable[str]) -> list[str]:

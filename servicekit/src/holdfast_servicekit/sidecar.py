@@ -14,8 +14,9 @@ SIDECAR_HOST = "127.0.0.1"
 _TIMEOUT_SECONDS = 1.0
 #: The scheduler answers from a quorum.
 _SCHEDULER_SECONDS = 5.0
-#: A job that is never due keeps a word in the scheduler, where timers and steps are kept, too.
-_MEMORY = "jobs/holdfast-memory"
+#: Jobs that are never due keep a word each in the scheduler, where timers and steps are kept, too.
+_MEMORY = "jobs/holdfast-memory-{}"
+_PLACES = (0, 1)
 _NEVER = "2999-01-01T00:00:00Z"
 #: daprd answers 500 for a job that there is not, with the scheduler's words.
 _NO_JOB = "code = NotFound desc = job not found"
@@ -61,21 +62,30 @@ class Sidecar:
         except (httpx.HTTPError, ValueError):
             return None
 
-    def recall(self) -> str | None:
-        """Return the word that the scheduler keeps for this app, or ``None`` if it has none.
+    def recall(self) -> list[str]:
+        """Return the words that the scheduler keeps for this app: none, one or two.
 
         Raises `SchedulerAwayError`.
         """
-        answer = self._scheduler("GET")
+        words = (self._word(place) for place in _PLACES)
+        return [word for word in words if word is not None]
+
+    def _word(self, place: int) -> str | None:
+        answer = self._scheduler("GET", place)
         if answer.status_code == HTTPStatus.NOT_FOUND or _NO_JOB in answer.text:
             return None
         if not answer.is_success:
             raise SchedulerAwayError(f"status {answer.status_code}: {answer.text[:300]}")
         return str(answer.json()["data"]["value"])
 
-    def remember(self, word: str) -> None:
-        """Have the scheduler keep the word in place of the one before; see `recall`."""
-        answer = self._scheduler("POST", {"dueTime": _NEVER, "data": word, "overwrite": True})
+    def remember(self, word: str, place: int) -> None:
+        """Have the scheduler keep the word in one of two places, 0 or 1; see `recall`.
+
+        A sidecar that waits for its scheduler does so when the scheduler is back, although who
+        asked has been told that it failed, and although the scheduler may have lost all else.
+        """
+        job = {"dueTime": _NEVER, "data": word, "overwrite": True}
+        answer = self._scheduler("POST", place, job)
         if not answer.is_success:
             raise SchedulerAwayError(f"status {answer.status_code}: {answer.text[:300]}")
 
@@ -87,9 +97,12 @@ class Sidecar:
             # It may end before it answers; if it did not hear, it is asked again.
             return
 
-    def _scheduler(self, method: str, body: dict[str, object] | None = None) -> httpx.Response:
+    def _scheduler(
+        self, method: str, place: int, body: dict[str, object] | None = None
+    ) -> httpx.Response:
         try:
-            return self._request(method, _MEMORY, body, seconds=_SCHEDULER_SECONDS)
+            path = _MEMORY.format(place)
+            return self._request(method, path, body, seconds=_SCHEDULER_SECONDS)
         except httpx.HTTPError as error:
             raise SchedulerAwayError(f"{type(error).__name__}: {error}") from error
 

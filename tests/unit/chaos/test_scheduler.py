@@ -49,6 +49,6 @@ def test_jobs_are_asked_for_again_when_the_way_to_the_scheduler_broke(etcd: str)
 
 
 def test_timers_and_retention_are_no_work_under_way() -> None:
-    memory = "app||default||orchestrator||holdfast-memory"
+    memory = "app||default||orchestrator||holdfast-memory-1"
     jobs = ("x||timer-1", "x||retention", memory, "x||run-activity")
     assert busy(jobs) == ["x||run-activity"]

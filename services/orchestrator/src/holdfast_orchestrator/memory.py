@@ -1,12 +1,13 @@
-"""What the scheduler remembers: a word that the status API leaves with it, to ask for it later.
+"""What the scheduler remembers: words that the status API leaves with it, to ask for them later.
 
-The engine's timers and steps are jobs of the scheduler, and the sidecar shows them to nobody. A job
-of the app's own is kept in the same place. If the word is gone, or another one, so are they.
+The engine's timers and steps are jobs of the scheduler, and the sidecar shows them to nobody. Jobs
+of the app's own are kept in the same place. If a word is gone, or another one, so are they.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Literal
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -22,6 +23,8 @@ class Word(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     word: str = Field(min_length=1, max_length=100)
+    #: Which of two words it replaces.
+    place: Literal[0, 1]
 
 
 def register(pages: Blueprint, sidecar: Sidecar) -> None:
@@ -29,11 +32,12 @@ def register(pages: Blueprint, sidecar: Sidecar) -> None:
 
     @pages.get("/scheduler/word")
     def recall() -> ResponseReturnValue:
-        return jsonify(word=sidecar.recall())
+        return jsonify(words=sidecar.recall())
 
     @pages.put("/scheduler/word")
     def remember() -> ResponseReturnValue:
-        sidecar.remember(Word.model_validate(request.get_json()).word)
+        asked = Word.model_validate(request.get_json())
+        sidecar.remember(asked.word, asked.place)
         return "", HTTPStatus.NO_CONTENT
 
     @pages.errorhandler(SchedulerAwayError)

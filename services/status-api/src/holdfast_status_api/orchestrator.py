@@ -152,14 +152,15 @@ class Orchestrator:
             raise RefusedError(_why(answer))
         return Rearmed.model_validate_json(answer.content)
 
-    def recall(self) -> str | None:
-        """Return the word that the scheduler keeps for us, or ``None`` if it has none."""
-        word: str | None = self._ask("GET", "scheduler/word", _WRITE_SECONDS).json()["word"]
-        return word
+    def recall(self) -> list[str]:
+        """Return the words that the scheduler keeps for us: none, one or two."""
+        words: list[str] = self._ask("GET", "scheduler/word", _WRITE_SECONDS).json()["words"]
+        return words
 
-    def remember(self, word: str) -> None:
-        """Have the scheduler keep a word."""
-        answer = self._ask("PUT", "scheduler/word", _WRITE_SECONDS, {"word": word})
+    def remember(self, word: str, place: int) -> None:
+        """Have the scheduler keep a word in place 0 or 1, and leave the other."""
+        body = {"word": word, "place": place}
+        answer = self._ask("PUT", "scheduler/word", _WRITE_SECONDS, body)
         if not answer.is_success:
             raise RefusedError(_why(answer))
 

@@ -1,12 +1,17 @@
 """Notice when the scheduler, or the database, is not the one that it was.
 
 Timers and steps are in the scheduler, histories in the database, and each may be lost, or put back
-from a backup, without the other. So both keep the same word, which is changed every now and then.
+from a backup, without the other. So both keep the same words, the latest and the one before, and a
+new one replaces the older of them every now and then.
+
+Two, because the latest alone proves nothing until it is known to have arrived: a sidecar that waits
+for its scheduler brings it, late, also to one that has lost all else.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,7 +30,7 @@ _log = structlog.get_logger()
 class Loss(StrEnum):
     """What does not fit."""
 
-    #: The scheduler has no word: its volumes are gone.
+    #: The scheduler has no word, or none from before: its volumes are gone.
     SCHEDULER_LOST = "scheduler_lost"
     #: The scheduler's word is older: it was put back from a backup.
     SCHEDULER_OLDER = "scheduler_older"
@@ -59,17 +64,34 @@ class Kept:
     word_before: str | None
     confirmed: bool
 
+    @property
+    def needed(self) -> set[str]:
+        """What the scheduler holds, unless it has lost its memory."""
+        before = set() if self.word_before is None else {self.word_before}
+        return before | ({self.word} if self.confirmed else set())
 
-def loss_of(kept: Kept | None, held: str | None) -> Loss | None:
+
+def loss_of(kept: Kept | None, held: Collection[str]) -> Loss | None:
     """Return what is wrong, from what the database keeps and what the scheduler holds."""
     if kept is None:
         # An empty installation; or a database from before the scheduler was first told.
-        return None if held is None else Loss.DATABASE_OLDER
-    if held is None:
-        return Loss.SCHEDULER_LOST if kept.confirmed or kept.word_before else None
-    if held in {kept.word, kept.word_before}:
+        return Loss.DATABASE_OLDER if held else None
+    if any(_number(word) > kept.number for word in held):
+        return Loss.DATABASE_OLDER
+    if kept.needed <= set(held):
         return None
-    return Loss.DATABASE_OLDER if _number(held) > kept.number else Loss.SCHEDULER_OLDER
+    return Loss.SCHEDULER_OLDER if set(held) - {kept.word} else Loss.SCHEDULER_LOST
+
+
+def following(kept: Kept | None, held: Collection[str], loss: Loss | None) -> Kept:
+    """Return what is to be kept next: a new word, and one that the scheduler certainly holds."""
+    number = 1 + max(0 if kept is None else kept.number, *map(_number, held), 0)
+    before = None
+    if kept is not None and loss is None:
+        before = kept.word if kept.word in held else kept.word_before
+    if before is not None and _place(number) == _place(_number(before)):
+        number += 1  # the word before stays where it is
+    return Kept(number, f"{number}-{uuid.uuid4().hex}", before, confirmed=False)
 
 
 def check(engine: Engine, orchestrator: Orchestrator, every_seconds: float) -> None:
@@ -91,10 +113,14 @@ def check(engine: Engine, orchestrator: Orchestrator, every_seconds: float) -> N
             if row is None
             else Kept(row.number, row.word, row.word_before, row.told_at is not None)
         )
-        number = 1 + max(0 if kept is None else kept.number, 0 if held is None else _number(held))
-        word = f"{number}-{uuid.uuid4().hex}"
-        values = {"number": number, "word": word, "word_before": held, "told_at": None}
         loss = loss_of(kept, held)
+        new = following(kept, held, loss)
+        values = {
+            "number": new.number,
+            "word": new.word,
+            "word_before": new.word_before,
+            "told_at": None,
+        }
         if loss is not None:
             values |= {"forgot_at": func.clock_timestamp(), "loss": loss}
         connection.execute(
@@ -105,11 +131,11 @@ def check(engine: Engine, orchestrator: Orchestrator, every_seconds: float) -> N
     if loss is not None:
         _LOSSES.labels(loss).inc()
         _log.error("the scheduler and the database do not fit: run holdfast doctor", loss=loss)
-    orchestrator.remember(word)
+    orchestrator.remember(new.word, _place(new.number))
     with engine.begin() as connection:
         connection.execute(
             update(scheduler_memory)
-            .where(table.word == word)
+            .where(table.word == new.word)
             .values(told_at=func.clock_timestamp())
         )
 
@@ -126,3 +152,8 @@ def memory_of(engine: Engine) -> Memory:
 
 def _number(word: str) -> int:
     return int(word.partition("-")[0])
+
+
+def _place(number: int) -> int:
+    """Return which of the scheduler's two words is replaced."""
+    return number % 2
