@@ -71,6 +71,11 @@ def running_mirror(engine: Engine) -> Iterator[Mirror]:
         yield Mirror(host, engine, names)
     finally:
         _remove(engine)
+        listed = engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+        for image in listed.split():
+            if image.startswith(f"{host}/"):
+                with suppress(CommandError):  # the nodes that a failed test has left use it
+                    engine.docker("image", "rm", image)
 
 
 def _remove(engine: Engine) -> None:
