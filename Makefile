@@ -123,9 +123,8 @@ charts-docs: setup ## write the charts' schemas and READMEs anew
 
 .PHONY: test
 test: lint types tools unit ## run every check: lint, types, unit, integration, browser tests, controls
-	@$(PY) -m pytest tests/integration tests/chaos \
+	@$(PY) -m pytest tests/integration tests/chaos tests/browser \
 	  --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
-	@$(MAKE) browser
 
 .PHONY: demo
 demo: setup ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html

@@ -19,14 +19,24 @@ from tests.support.stacks import client_of, database_of, running_stack
 MOST_PROCESSES = 32
 
 
-#: The files that take minutes. They begin first: begun last, one of them would be waited for alone.
+#: The files that take longest, the longest first. They begin first: begun last, one of them would
+#: be waited for alone.
 LONGEST = (
-    "integration/test_patterns.py",
-    "integration/test_hazards.py",
-    "chaos/test_schedules.py",
-    "chaos/test_controls.py",
     "integration/test_local_stack.py",
+    "integration/test_patterns.py",
+    "integration/test_disasters.py",
+    "chaos/test_schedules.py",
     "integration/test_versioning.py",
+    "chaos/test_controls.py",
+    "integration/test_hazards.py",
+    "integration/status_api/test_webhooks.py",
+    "chaos/test_toolkit.py",
+    "integration/status_api/test_schema.py",
+    "integration/test_replay.py",
+    "integration/status_api/test_operating.py",
+    "browser/test_console.py",
+    "integration/status_api/test_on_a_stack.py",
+    "integration/test_control_plane.py",
     "integration/test_new_workflow.py",
 )
 

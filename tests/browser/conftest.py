@@ -22,9 +22,12 @@ _ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium; its absence is a failure that says what to install."""
+    """A Chromium; its absence is a failure that says what to install.
+
+    One for each file: Playwright's event loop runs for as long, and others may want one of theirs.
+    """
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
         pytest.fail("no Chromium was found: install the package chromium", pytrace=False)

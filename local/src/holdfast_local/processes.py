@@ -86,10 +86,13 @@ def signal_family(pid: int, number: signal.Signals) -> list[int]:
     return [process.pid for process in members]
 
 
-def end_all(marker: str, *, grace_seconds: float = _GRACE_SECONDS) -> list[int]:
+def end_all(
+    marker: str, *, grace_seconds: float = _GRACE_SECONDS, at_once: bool = False
+) -> list[int]:
     """End every process of the stack and return when none is left; give their pids.
 
-    Raises ``StackError`` if one cannot be ended.
+    ``at_once`` lets none of them finish anything: for a stack whose data goes, too. Raises
+    ``StackError`` if one cannot be ended.
     """
     ended: set[int] = set()
     for _ in range(_SWEEPS):
@@ -100,9 +103,7 @@ def end_all(marker: str, *, grace_seconds: float = _GRACE_SECONDS) -> list[int]:
         for process in found:
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGCONT)
-                # PostgreSQL takes SIGTERM as: wait until the last client has gone.
-                is_postgres = process.name() == "postgres"
-                process.send_signal(signal.SIGINT if is_postgres else signal.SIGTERM)
+                process.send_signal(_end_of(process, at_once=at_once))
         _, alive = psutil.wait_procs(found, timeout=grace_seconds)
         for process in alive:
             with suppress(psutil.Error):
@@ -112,6 +113,14 @@ def end_all(marker: str, *, grace_seconds: float = _GRACE_SECONDS) -> list[int]:
     if left:
         raise StackError(f"these processes do not end: {left}")
     return sorted(ended)
+
+
+def _end_of(process: psutil.Process, *, at_once: bool) -> signal.Signals:
+    if process.name() == "postgres":
+        # SIGTERM would have it wait until the last client has gone; a kill would leave a segment
+        # of shared memory behind.
+        return signal.SIGQUIT if at_once else signal.SIGINT
+    return signal.SIGKILL if at_once else signal.SIGTERM
 
 
 def _marker(process: psutil.Process) -> str | None:

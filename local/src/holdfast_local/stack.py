@@ -181,8 +181,9 @@ class Stack:
             self._down()
 
     def delete(self) -> None:
-        """Take the stack down and delete all that it holds: database, scheduler, logs, identity."""
-        self.down()
+        """Kill the stack and delete all that it holds: database, scheduler, logs, identity."""
+        with self._exclusive() if self.folder.path.is_dir() else nullcontext():
+            processes.end_all(self.folder.marker, at_once=True)
         postgres.remove(self.folder)
         shutil.rmtree(self.folder.path, ignore_errors=True)
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
@@ -145,7 +146,7 @@ commands = Table(
 scheduler_memory = Table(
     "scheduler_memory",
     metadata,
-    Column("single", Boolean, primary_key=True),
+    Column("single", Boolean, primary_key=True, server_default=true()),
     Column("number", BigInteger, nullable=False),
     Column("word", Text, nullable=False),
     #: What it certainly had before; it may not have heard the new word.
