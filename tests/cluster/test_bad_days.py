@@ -21,6 +21,7 @@ from tests.cluster.commands import command, refusal, run
 from tests.cluster.conftest import Cluster
 from tests.support.clone import ROOT
 from tests.support.http_server import Answer, running_site
+from tests.support.postgres import free_port
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -66,7 +67,9 @@ def test_registry_that_only_this_machine_can_reach_is_refused_before_anything_is
 ) -> None:
     with running_site() as site:
         site.answers = [Answer(headers={"Docker-Distribution-Api-Version": "registry/2.0"})]
-        line = refusal(run("--name", OTHER, "--port", "0", "--registry", site.host, "up"))
+        line = refusal(
+            run("--name", OTHER, "--port", str(free_port()), "--registry", site.host, "up")
+        )
     assert f"The nodes cannot reach {site.host}" in line
     assert "docker run --publish" in line
     assert cluster.engine.containers(nodes_of_the_other) == []
