@@ -186,7 +186,11 @@ skaffold-run: setup ## deploy with Skaffold, if the runs in flight go on under t
 
 .PHONY: cluster-test
 cluster-test: setup ## check the cluster that `make cluster deploy` made, from the right side and the wrong one
-	@CLUSTER='$(CLUSTER)' $(PY) -m pytest tests/cluster $(ARGS)
+	@CLUSTER='$(CLUSTER)' $(PY) -m pytest tests/cluster --ignore tests/cluster/test_pulled_images.py $(ARGS)
+
+.PHONY: cluster-pulled
+cluster-pulled: setup ## make a second cluster, of images pulled from a registry on loopback; minutes
+	@CLUSTER='$(CLUSTER)' $(PY) -m pytest tests/cluster/test_pulled_images.py $(ARGS)
 
 .PHONY: chaos
 chaos: setup ## kill pods in the middle of runs in the cluster; prove that everything resumed
