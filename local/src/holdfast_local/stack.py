@@ -254,13 +254,14 @@ class Stack:
                 return
             self._start_database(plan)
         with progress("sidecars and migrations"):
-            for name in (*INFRASTRUCTURE, *SIDECARS):
+            # What needs no table starts while they are made, and each service when it has its own.
+            without_tables = [name for name in identity.SERVICES if name not in MIGRATING]
+            for name in (*INFRASTRUCTURE, *SIDECARS, *without_tables):
                 self.start(name)
             for service in MIGRATING:
                 self._migrate(plan, service)
-        with progress("services"):
-            for service in identity.SERVICES:
                 self.start(service)
+        with progress("services"):
             self._wait_for_first_readiness()
         self._write_descriptor(plan)
 

@@ -31,7 +31,7 @@ def show_performance(played: Performance, out: Console) -> None:
     for result in certificate.invariants:
         for violation in result.violations[:_MOST_VIOLATIONS]:
             out.print(f"[red]{result.id}[/] {violation}", highlight=False)
-    out.print(_kinds(certificate.kinds))
+    out.print(kinds_table(certificate.kinds))
     effects, attempts = certificate.effects, certificate.attempts
     whole = summary(certificate.seconds())
     out.print(
@@ -53,7 +53,7 @@ def show_performance(played: Performance, out: Console) -> None:
 def show_campaign(total: Sum, folder: Path, out: Console) -> None:
     """Print what all seeds together came to."""
     data = total.as_json()
-    out.print(_kinds(total.kinds()))
+    out.print(kinds_table(total.kinds()))
     out.print(
         f"  {len(data['seeds'])} seeds, {data['faults']} faults ({data['void']} void), "
         f"{data['runs']} runs\n"
@@ -84,11 +84,18 @@ def show_soak(soaked: Soak, folder: Path, out: Console) -> None:
     out.print("[bold green]PASS[/]" if soaked.passed else "[bold red]FAIL[/]")
 
 
-def _kinds(kinds: dict[str, KindCovered]) -> Table:
+def kinds_table(kinds: dict[str, KindCovered]) -> Table:
+    """Return how often each kind of fault met a run of each workflow, and the recoveries."""
     workflows = [
         name for name in PUBLIC_WORKFLOWS if any(k.under_way[name] for k in kinds.values())
     ]
-    table = Table("fault", "times", *workflows, "runs hit", "p50 s", "p99 s", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("fault", no_wrap=True)
+    table.add_column("times", no_wrap=True, justify="right")
+    for workflow in workflows:  # what gives way on a narrow terminal
+        table.add_column(workflow.replace("_", " "), overflow="fold", justify="right")
+    for heading in ("hit", "p50 s", "p99 s"):
+        table.add_column(heading, no_wrap=True, justify="right")
     for name, kind in kinds.items():
         recovery = summary(kind.recoveries)
         table.add_row(
