@@ -7,13 +7,18 @@ their names. What is tried is the way: names, addresses, the nodes' trust, the c
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from holdfast_cluster.errors import CommandError
 from holdfast_cluster.folders import ClusterFolder
 from holdfast_cluster.kube import Kube
+from holdfast_cluster.services import SERVICES, content_tag, image_name
 from tests.cluster.commands import run
 from tests.cluster.conftest import NAMESPACE, Cluster
 from tests.cluster.mirror.registry import Mirror, running_mirror
@@ -43,6 +48,13 @@ def pulled(cluster: Cluster, mirror: Mirror) -> Iterator[Kube]:
         yield Kube(cluster.kube.kubectl, folder.kubeconfig, folder.log)
     finally:
         assert run("--name", PULLED, "down").returncode == 0
+        holdfast = [sys.executable, "-m", "holdfast_cli", "context", "remove", f"kind-{PULLED}"]
+        subprocess.run(holdfast, check=False, capture_output=True)
+        # They start from the mirror's base: nobody has another use for them.
+        tag = content_tag(ROOT, mirror.names.python)
+        for service in SERVICES:
+            with suppress(CommandError):
+                cluster.engine.docker("image", "rm", f"{image_name(service)}:{tag}")
 
 
 def images(kube: Kube, namespace: str) -> set[str]:

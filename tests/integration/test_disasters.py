@@ -262,17 +262,18 @@ def test_a_word_that_comes_late_does_not_hide_that_the_scheduler_forgot_all_else
     with db.begin() as connection:
         word = connection.scalar(text(_NEXT_WORD))
     place = int(word.partition("-")[0]) % 2
-    with ThreadPoolExecutor(1) as pool, engine_client(hasty) as client:
-        leaving = pool.submit(
-            client.put, "/scheduler/word", json={"word": word, "place": place}, timeout=60
-        )
+    job = {"dueTime": "2999-01-01T00:00:00Z", "data": word, "overwrite": True}
+    url = f"http://127.0.0.1:{hasty.ports['orchestrator-sidecar-http']}"
+    path = f"{url}/v1.0/jobs/holdfast-memory-{place}"
+    with ThreadPoolExecutor(1) as pool:
+        leaving = pool.submit(httpx.post, path, json=job, timeout=60)
         # It has not been refused, so it waits.
         with pytest.raises(TimeoutError):
             leaving.result(timeout=1)
         shutil.rmtree(hasty.folder.scheduler)
         hasty.start("scheduler")
         hasty.wait_until_ready()
-        leaving.result(timeout=60)
+        assert leaving.result(timeout=60).is_success
 
     def noticed() -> bool:
         seen = memory(hasty)

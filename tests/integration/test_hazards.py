@@ -196,6 +196,19 @@ def test_13_an_answer_that_comes_before_its_question_is_taken_all_the_same(
         # Now it comes again, with the answer in front of the timer.
         keep_the_timers()
         assert wait_for_end(api, run)["output"]["verdict"] == "timed_out"
+    # It ended in that turn; the history has the step all the same, and it was done once.
+    assert steps(db, run) == ["record_decision"]
+    events = api.get(f"/runs/{run}/history").json()["events"]
+    asked = [event["event_id"] for event in events if event["name"] == "record_decision"]
+    answered = [event for event in events if event["type"] == "TASK_COMPLETED"]
+    assert len(asked) == len(answered) == 1
+    assert attempts_of(db, f"{run}|0|record_decision|0") == 1
+
+
+def attempts_of(db: Engine, key: str) -> int:
+    query = "SELECT count(*) FROM work.attempts WHERE key = :key"
+    with db.connect() as connection:
+        return int(connection.scalar(text(query), {"key": key}) or 0)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from holdfast_chaos.aiming import Gate, end_sessions, session_names
@@ -97,6 +97,8 @@ class Injector:
     def _aimed(self, plan: FaultPlan, pods: Sequence[str] = ()) -> _Aimed:
         """Look up all that the strike needs: it must follow its moment at once."""
         armed = self.target.arm(plan.deed, plan.components, one=plan.one, prefer=pods)
+        hit = tuple(name for name in plan.components if name not in armed.spared)
+        plan = replace(plan, components=hit)
         # A frozen worker's statement may well commit: that is what a freeze is about.
         ending = plan.aim in GATED and plan.deed in {Deed.KILL, Deed.DELETE}
         return _Aimed(

@@ -12,7 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 #: The job by which the engine forgets a run that has ended, after a configured time.
 RETENTION = "retention"
 #: The jobs of the orchestrator's app by which a loss of the scheduler's is noticed begin so.
-MEMORY = "holdfast-memory-"
+MEMORY = "holdfast-memory"
 _PREFIX = b"dapr/jobs/"
 _PATIENCE_SECONDS = 60.0
 _AFTER = b"dapr/jobs0"  # the first key that does not begin with the prefix

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast_cluster.engine import Engine
-from holdfast_cluster.errors import ClusterError
+from holdfast_cluster.errors import ClusterError, CommandError
 
 _HOSTS = "/etc/containerd/certs.d"
 #: What containerd must know at its start, in the form that kind takes: where names are explained.
@@ -61,6 +62,11 @@ class LoopbackMirror:
                 *("exec", "-i", node, "cp", "/dev/stdin", f"{folder}/hosts.toml"),
                 stdin=self.explanation,
             )
+
+    def leave(self, engine: Engine) -> None:
+        """Take it out of the nodes' network, which can go then."""
+        with suppress(CommandError):  # it may be gone, or not be in it
+            engine.docker("network", "disconnect", "--force", _NETWORK, self.container)
 
 
 def find_mirror(mirror: str, engine: Engine) -> LoopbackMirror:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -41,12 +41,12 @@ class Made:
     port: int
     nodes: tuple[str, ...]
     built: bool
+    near: LoopbackMirror | None = None
 
     def write(self, file: Path) -> None:
         """Write it down whole or not at all."""
         beside = file.with_suffix(".new")
-        text = {"image": self.image, "port": self.port, "nodes": self.nodes, "built": self.built}
-        beside.write_text(json.dumps(text) + "\n", "utf-8")
+        beside.write_text(json.dumps(asdict(self)) + "\n", "utf-8")
         beside.replace(file)
 
 
@@ -54,7 +54,14 @@ def read_made(file: Path) -> Made | None:
     """Return what was written down, or None where nothing that can be read was."""
     try:
         text = json.loads(file.read_text("utf-8"))
-        return Made(text["image"], text["port"], tuple(text["nodes"]), text["built"])
+        near = text["near"] if "near" in text else None  # noqa: SIM401 - it may be a list
+        return Made(
+            text["image"],
+            text["port"],
+            tuple(text["nodes"]),
+            text["built"],
+            None if near is None else LoopbackMirror(**near),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -154,7 +161,7 @@ class Nodes:
             near.introduce(self.engine, self._containers())
         self.kube.wait_for_nodes()
         names = wanted_nodes(self.folder.name, configuration)
-        Made(image, port, names, built).write(self.folder.made)
+        Made(image, port, names, built, near).write(self.folder.made)
 
     def start(self) -> None:
         """Start nodes that had stopped, and wait for them."""
@@ -174,8 +181,20 @@ class Nodes:
                 "exec", "-i", node.name, "/bin/sh", stdin=setup_script(node, nodes), seconds=60
             )
 
+    def introduce(self, near: LoopbackMirror) -> None:
+        """Let nodes that are there reach a mirror; its container may be another one by now."""
+        made = read_made(self.folder.made)
+        if made is None or made.near is None or made.near.host != near.host:
+            raise ClusterError(
+                f"The nodes were made without the mirror {near.host}: `make cluster-down cluster` "
+                f"makes them anew."
+            )
+        near.introduce(self.engine, self._containers())
+        replace(made, near=near).write(self.folder.made)
+
     def delete(self) -> None:
         """Remove the nodes with their volumes, and the network that only they used."""
+        made = read_made(self.folder.made)
         self.folder.made.unlink(missing_ok=True)
         if self._containers():
             self.engine.runner.run(
@@ -187,6 +206,8 @@ class Nodes:
             )
         self.folder.kubeconfig.unlink(missing_ok=True)
         if not self.engine.containers(f"label={_LABEL}"):
+            if made is not None and made.near is not None:
+                made.near.leave(self.engine)
             with suppress(CommandError):  # another's container may be in it
                 self.engine.docker("network", "rm", "kind")
 

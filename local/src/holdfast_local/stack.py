@@ -184,6 +184,7 @@ class Stack:
         """Kill the stack and delete all that it holds: database, scheduler, logs, identity."""
         with self._exclusive() if self.folder.path.is_dir() else nullcontext():
             processes.end_all(self.folder.marker, at_once=True)
+            self.folder.supervisord_socket.unlink(missing_ok=True)
         postgres.remove(self.folder)
         shutil.rmtree(self.folder.path, ignore_errors=True)
 

@@ -81,8 +81,8 @@ class Sidecar:
     def remember(self, word: str, place: int) -> None:
         """Have the scheduler keep the word in one of two places, 0 or 1; see `recall`.
 
-        A sidecar that waits for its scheduler does so when the scheduler is back, although who
-        asked has been told that it failed, and although the scheduler may have lost all else.
+        A sidecar that waits for its scheduler does so when the scheduler is back, although that
+        may have lost all else.
         """
         job = {"dueTime": _NEVER, "data": word, "overwrite": True}
         answer = self._scheduler("POST", place, job)

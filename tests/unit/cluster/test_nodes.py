@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.folders import ClusterFolder, manifests
+from holdfast_cluster.loopback import LoopbackMirror
 from holdfast_cluster.network import Node, conflist, nodes_of, route_script, setup_script
 from holdfast_cluster.nodes import (
     Condition,
@@ -45,8 +47,12 @@ def test_record_is_read_as_it_was_written_and_a_broken_one_counts_as_none(tmp_pa
     file = tmp_path / "made.json"
 
     assert read_made(file) is None
-    MADE.write(file)
-    assert read_made(file) == MADE
+    for made in (MADE, replace(MADE, near=LoopbackMirror("127.0.0.1:5001", "mirror", 5000))):
+        made.write(file)
+        assert read_made(file) == made
+    # As it was written before there were mirrors.
+    file.write_text('{"image": "holdfast/node:v1", "port": 1, "nodes": ["x"], "built": true}')
+    assert read_made(file) == Made("holdfast/node:v1", 1, ("x",), built=True)
     for broken in ("", "{", "{}", "[]", '{"image": "x"}'):
         file.write_text(broken)
         assert read_made(file) is None

@@ -1,23 +1,29 @@
-"""A release goes back to the latest revision that was deployed."""
+"""A release whose last upgrade ended badly goes on from where it stands."""
 
 from __future__ import annotations
 
 import pytest
 
-from holdfast_cluster.revisions import way_back
+from holdfast_cluster.revisions import Way, way_on
 
 
 @pytest.mark.parametrize(
-    ("history", "expected"),
+    ("states", "expected"),
     [
-        ([], ("none", None)),
-        ([(1, "deployed")], ("deployed", 1)),
-        ([(1, "failed")], ("failed", None)),
-        ([(1, "pending-install")], ("pending-install", None)),
-        ([(1, "superseded"), (2, "deployed"), (3, "failed")], ("failed", 2)),
-        ([(1, "superseded"), (2, "failed"), (3, "pending-upgrade")], ("pending-upgrade", 1)),
-        ([(1, "deployed"), (2, "failed"), (3, "failed")], ("failed", 1)),
+        ([], Way.NOTHING),
+        (["deployed"], Way.NOTHING),
+        (["superseded", "failed", "deployed"], Way.NOTHING),
+        (["failed"], Way.NOTHING),
+        (["pending-install"], Way.UNINSTALL),
+        (["superseded", "uninstalling"], Way.UNINSTALL),
+        (["superseded", "deployed", "failed"], Way.CONFIRM),
+        (["deployed", "pending-upgrade"], Way.CONFIRM),
+        # Of these, nothing is known to be whole; it may serve all the same.
+        (["failed", "pending-upgrade"], Way.CONFIRM),
+        (["failed", "failed"], Way.CONFIRM),
+        (["deployed", "superseded", "failed"], Way.CONFIRM),
+        (["superseded", "pending-rollback"], Way.CONFIRM),
     ],
 )
-def test_way_back(history: list[tuple[int, str]], expected: tuple[str, int | None]) -> None:
-    assert way_back(history) == expected
+def test_way_on(states: list[str], expected: Way) -> None:
+    assert way_on(list(enumerate(states, 1))) is expected

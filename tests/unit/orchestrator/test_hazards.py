@@ -146,6 +146,34 @@ def test_13_we_take_it_when_the_question_is_asked_and_replay_does_the_same() -> 
     assert told == [{"early": True}]
 
 
+def test_13_a_last_step_that_is_answered_early_is_written_down_before_the_end() -> None:
+    answers = [make.new_task_completed_event(number, "{}") for number in (2, 3)]
+    late_turn = [LATE_TURN[0], *answers, LATE_TURN[-1]]
+    # With the SDK alone the run would not end here at all.
+    registry = _Registry()
+    registry.add_named_orchestrator("asleep", asleep)
+    actions = Executor(registry, LOG).execute("i", SLEPT, late_turn).actions
+
+    kinds = [action.WhichOneof("workflowActionType") for action in actions]
+    assert kinds == ["scheduleTask", "scheduleTask", "completeWorkflow"]
+    assert [(action.id, action.scheduleTask.name) for action in actions[:2]] == [
+        (2, "checkpoint"),
+        (3, "b"),
+    ]
+
+
+def test_13_a_run_that_goes_on_as_new_takes_no_step_of_before_with_it() -> None:
+    def again(ctx: Any, _input: Any) -> Any:
+        yield ctx.create_timer(timedelta(seconds=1))
+        yield ctx.call_activity("checkpoint")
+        ctx.continue_as_new("x")
+
+    registry = _Registry()
+    registry.add_named_orchestrator("asleep", again)
+    actions = Executor(registry, LOG).execute("i", SLEPT, LATE_TURN).actions
+    assert [action.WhichOneof("workflowActionType") for action in actions] == ["completeWorkflow"]
+
+
 def test_13_a_run_that_stands_still_goes_on_when_it_is_woken() -> None:
     # Its turn was run by the SDK alone, and nothing came after it.
     history = [*SLEPT, *LATE_TURN, make.new_task_scheduled_event(2, "checkpoint")]

@@ -44,6 +44,8 @@ def test_what_a_crash_leaves_is_no_loss(
         # The sidecar brought the new word late, to a scheduler that had lost all else.
         (kept(confirmed=False), [NOW], Loss.SCHEDULER_LOST),
         (kept(), [NOW], Loss.SCHEDULER_LOST),
+        # Two of them.
+        (Kept(8, "8-now", THEN, confirmed=False), ["8-now", "7-lost"], Loss.SCHEDULER_LOST),
         (kept(), ["9-later", "8-later"], Loss.DATABASE_OLDER),
         (kept(), ["8-later", NOW], Loss.DATABASE_OLDER),
         (None, ["9-later"], Loss.DATABASE_OLDER),

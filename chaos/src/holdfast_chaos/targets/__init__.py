@@ -21,6 +21,10 @@ class Armed(Protocol):
     def struck(self) -> tuple[str, ...]:
         """Which pods or processes it strikes, as the ledger calls them; none: all of them."""
 
+    @property
+    def spared(self) -> tuple[str, ...]:
+        """Which of the components have nothing in the place that it strikes."""
+
     def strike(self) -> None:
         """Do it; return when it is done, or, of a deed that lasts, when it is seen to be."""
 

@@ -40,6 +40,11 @@ class _Deed:
         """The names of the pods."""
         return tuple(pod.name for pods in self._chosen.values() for pod in pods)
 
+    @property
+    def spared(self) -> tuple[str, ...]:
+        """None: all that was asked for is struck."""
+        return ()
+
     def heal(self) -> tuple[str, ...]:
         """Leave it to the cluster, which puts others in their place."""
         return ()
@@ -187,14 +192,21 @@ class Cut(_Deed):
 
 
 class Drain(_Deed):
-    """The node of a victim is cordoned, and the victims' namespaces are evicted from it."""
+    """A node of victims is cordoned, and the victims' namespaces are evicted from it.
+
+    The node is the one with most of the components, and most of their pods: an earlier drain may
+    have left all pods of one on another.
+    """
 
     def __init__(self, cluster: Cluster, chosen: Chosen) -> None:
-        pods = [pod for pods in chosen.values() for pod in pods]
-        node = max((pod.node for pod in pods), key=[pod.node for pod in pods].count)
-        self._node = node
-        here = {name: [p for p in pods if p.node == node] for name, pods in chosen.items()}
+        self._node = fullest_node(chosen)
+        here = {name: [p for p in pods if p.node == self._node] for name, pods in chosen.items()}
         super().__init__(cluster, here)
+
+    @property
+    def spared(self) -> tuple[str, ...]:
+        """Those without a pod on the node."""
+        return tuple(name for name, pods in self._chosen.items() if not pods)
 
     def strike(self) -> None:
         """Cordon the node and evict, as long as disruption budgets allow it, or time is up."""
@@ -232,6 +244,13 @@ class Drain(_Deed):
             # Gone already, or a budget does not allow it yet.
             if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}:
                 raise
+
+
+def fullest_node(chosen: Chosen) -> str:
+    """Return the node that has pods of most components; of several, the one with most pods."""
+    nodes = [pod.node for pods in chosen.values() for pod in pods]
+    kinds = [node for pods in chosen.values() for node in {pod.node for pod in pods}]
+    return max(nodes, key=lambda node: (kinds.count(node), nodes.count(node)))
 
 
 MAKERS: Mapping[Deed, Callable[[Cluster, Chosen], Armed]] = {

@@ -107,6 +107,7 @@ class _Kill:
     stack: Supervised
     components: tuple[str, ...]
     struck: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
 
     def strike(self) -> None:
         """End components with all their processes, one right after the other."""
@@ -123,6 +124,7 @@ class _Freeze:
     stack: Supervised
     components: tuple[str, ...]
     struck: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
 
     def strike(self) -> None:
         """Stop components where they stand and see that every process of them is stopped."""

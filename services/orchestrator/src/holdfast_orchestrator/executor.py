@@ -5,6 +5,10 @@ number alone: a job of the scheduler that has outlived its turn, or the database
 fire a number that the run has not come to, or a timer of that number before its time. The engine
 takes the timer for fired then, for good; here it fires when it is made and due (hazard 14).
 
+A step that is answered before it was written down is written down with its answer, also if the run
+ends in that very turn. The SDK leaves it out then, and the engine the answer, so that the history
+would not tell of something that was done.
+
 A run that is *re-armed* dispatches again whatever it waits for: a timer or a step that the
 scheduler has lost, a child whose answer is. Numbers and inputs are those of the history, so it
 waits for the same as before. It does not matter which of two answers comes first: the ledger makes
@@ -39,6 +43,8 @@ class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no pla
         #: Timers that were said to have fired when they had not been made, or were not due.
         self._too_soon: dict[int, Any] = {}
         self._pending: dict[int, Any] = {}
+        #: Steps that were answered before they were written down.
+        self._answered: dict[int, Any] = {}
 
     def execute(
         self,
@@ -55,6 +61,9 @@ class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no pla
         result = super().execute(instance_id, old, new, propagated_history)
         if not any(_is_last(action) for action in result.actions):
             result.actions += map(_again, ordering.lost(self._pending))
+        elif any(_is_end(action) for action in result.actions):
+            # The engine dispatches nothing that it has the answer of.
+            result.actions = [*self._answered.values(), *result.actions]
         return result
 
     def process_event(self, ctx: Any, event: Any) -> None:
@@ -67,8 +76,12 @@ class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no pla
                 if not self._is_due(ctx, event.timerFired):
                     self._too_soon[event.timerFired.timerId] = event
                     return
-            case "taskCompleted" | "taskFailed" if self._is_of_another_kind(ctx, event):
-                return
+            case "taskCompleted" | "taskFailed":
+                asked = _unwritten(ctx, event)
+                if asked is not None and not asked.HasField("scheduleTask"):
+                    return  # it answers something else that had its number
+                if asked is not None:
+                    self._answered[asked.id] = asked
         super().process_event(ctx, event)
         if event.HasField("workflowStarted"):
             for late in self._late(event):
@@ -99,12 +112,6 @@ class Executor(sdk._OrchestrationExecutor):  # noqa: SLF001 - the SDK has no pla
         ]
         return [self._too_soon.pop(number) for number in due]
 
-    def _is_of_another_kind(self, ctx: Any, event: Any) -> bool:
-        """Tell whether a step's answer comes to something else that has its number."""
-        answer = event.taskCompleted if event.HasField("taskCompleted") else event.taskFailed
-        made = ctx._pending_actions.get(answer.taskScheduledId)  # noqa: SLF001 - not written down
-        return made is not None and not made.HasField("scheduleTask")
-
 
 def use() -> None:
     """Have every runtime of this process execute its turns so."""
@@ -113,6 +120,20 @@ def use() -> None:
 
 def _is_last(action: Any) -> bool:
     return action.WhichOneof("workflowActionType") in _LAST
+
+
+def _is_end(action: Any) -> bool:
+    """Tell whether the run is over, and not gone on as new, which begins a history of its own."""
+    again = protos.OrchestrationStatus.ORCHESTRATION_STATUS_CONTINUED_AS_NEW
+    return bool(
+        action.HasField("completeWorkflow") and action.completeWorkflow.workflowStatus != again
+    )
+
+
+def _unwritten(ctx: Any, event: Any) -> Any | None:
+    """Return what a step's answer comes to, if that is not in the history yet."""
+    answer = event.taskCompleted if event.HasField("taskCompleted") else event.taskFailed
+    return ctx._pending_actions.get(answer.taskScheduledId)  # noqa: SLF001 - by number
 
 
 def _again(event: Any) -> Any:

@@ -22,7 +22,8 @@ class Word(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    word: str = Field(min_length=1, max_length=100)
+    #: Begins with its number, which is larger than those of all before.
+    word: str = Field(pattern=r"^\d{1,18}-", max_length=100)
     #: Which of two words it replaces.
     place: Literal[0, 1]
 
@@ -37,6 +38,9 @@ def register(pages: Blueprint, sidecar: Sidecar) -> None:
     @pages.put("/scheduler/word")
     def remember() -> ResponseReturnValue:
         asked = Word.model_validate(request.get_json())
+        if any(_number(held) >= _number(asked.word) for held in sidecar.recall()):
+            # It was held up on its way, and must not replace a later one.
+            raise Problem(HTTPStatus.CONFLICT, "The scheduler has a later word", asked.word)
         sidecar.remember(asked.word, asked.place)
         return "", HTTPStatus.NO_CONTENT
 
@@ -48,3 +52,7 @@ def register(pages: Blueprint, sidecar: Sidecar) -> None:
             str(error),
             headers={"Retry-After": "1"},
         ).response()
+
+
+def _number(word: str) -> int:
+    return int(word.partition("-")[0])

@@ -15,9 +15,10 @@ def main(arguments: list[str]) -> int:
     if arguments == ["serve"]:
         # Several processes serve, so they count in files. The metrics library reads this when
         # it is imported: hence the imports below are not at the top.
-        folder = os.environ.setdefault(
-            "PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="holdfast-status-api-")
-        )
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if not folder:
+            folder = tempfile.mkdtemp(prefix="holdfast-status-api-")
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         Path(folder).mkdir(parents=True, exist_ok=True)
         from holdfast_status_api import server  # noqa: PLC0415
 

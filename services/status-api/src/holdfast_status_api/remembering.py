@@ -80,7 +80,10 @@ def loss_of(kept: Kept | None, held: Collection[str]) -> Loss | None:
         return Loss.DATABASE_OLDER
     if kept.needed <= set(held):
         return None
-    return Loss.SCHEDULER_OLDER if set(held) - {kept.word} else Loss.SCHEDULER_LOST
+    # What came after the word before may still have been on its way, to whatever came back.
+    known = kept.number if kept.word_before is None else _number(kept.word_before)
+    older = [word for word in held if word != kept.word and _number(word) <= known]
+    return Loss.SCHEDULER_OLDER if older else Loss.SCHEDULER_LOST
 
 
 def following(kept: Kept | None, held: Collection[str], loss: Loss | None) -> Kept:
@@ -105,9 +108,12 @@ def check(engine: Engine, orchestrator: Orchestrator, every_seconds: float) -> N
     with engine.connect() as connection:
         if connection.scalar(select(lately)):
             return
+        before = connection.execute(select(scheduler_memory)).one_or_none()
     held = orchestrator.recall()
     with engine.begin() as connection:
-        row = connection.execute(select(scheduler_memory)).one_or_none()
+        row = connection.execute(select(scheduler_memory).with_for_update()).one_or_none()
+        if row != before:
+            return  # this process was held up, and another was quicker
         kept = (
             None
             if row is None
