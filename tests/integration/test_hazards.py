@@ -196,24 +196,32 @@ def test_13_an_answer_that_comes_before_its_question_is_taken_all_the_same(
         # Now it comes again, with the answer in front of the timer.
         keep_the_timers()
         assert wait_for_end(api, run)["output"]["verdict"] == "timed_out"
-    # It ended in that turn; the history has the step all the same, and it was done once.
-    assert steps(db, run) == ["record_decision"]
+
+
+def test_13_an_early_answer_to_the_last_step_is_in_the_history(
+    stack: Stack, api: httpx.Client, db: Engine
+) -> None:
+    run = "early-end"
+    with lost_turns(db, run, row=6) as keep_the_turn:
+        start(api, "task_chain", 1, instance_id=run)
+        # The turn of the second answer dispatches the third step and cannot be saved.
+        eventually("both answers are there", lambda: rows(db, run) == (6, 2), seconds=60)
+        keep_the_turn()
+        assert wait_for_end(api, run)["output"] == [2, 4, 16]
+    # It ended in that turn, which asked for the step as well.
     events = api.get(f"/runs/{run}/history").json()["events"]
-    asked = [event["event_id"] for event in events if event["name"] == "record_decision"]
-    answered = [event for event in events if event["type"] == "TASK_COMPLETED"]
-    assert len(asked) == len(answered) == 1
-    assert attempts_of(db, f"{run}|0|record_decision|0") == 1
-
-
-def attempts_of(db: Engine, key: str) -> int:
-    query = "SELECT count(*) FROM work.attempts WHERE key = :key"
-    with db.connect() as connection:
-        return int(connection.scalar(text(query), {"key": key}) or 0)
+    asked = [event["name"] for event in events if event["type"] == "TASK_SCHEDULED"]
+    assert asked == ["step1", "step2", "step3"]
+    assert [event["type"] for event in events].count("TASK_COMPLETED") == 3
+    assert steps(db, run) == asked
 
 
 @contextmanager
-def lost_turns(db: Engine, run: str) -> Iterator[Callable[[], None]]:
-    """Let no turn after the first be saved, as if the disk was full; then only that of a timer."""
+def lost_turns(db: Engine, run: str, *, row: int = 3) -> Iterator[Callable[[], None]]:
+    """Let no turn that begins with this row of the history be saved, as if the disk was full.
+
+    What is given saves such a turn, if it is more than that row.
+    """
     name = f"%||{run}||history-00000"
     refusing = """CREATE OR REPLACE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -221,22 +229,22 @@ def lost_turns(db: Engine, run: str) -> Iterator[Callable[[], None]]:
             RAISE EXCEPTION 'no space left on device';
         END $$"""
     # Its answer alone makes a turn of one row, which is the start of every turn.
-    timer = f"EXISTS (SELECT FROM dapr.state WHERE key LIKE '{name}4')"
+    more = f"EXISTS (SELECT FROM dapr.state WHERE key LIKE '{name}{row + 1}')"
     with db.begin() as connection:
         connection.execute(text("GRANT USAGE ON SCHEMA public TO holdfast_dapr"))
         connection.execute(text(refusing.format(wanted="false")))
         connection.execute(
             text(f"""CREATE CONSTRAINT TRIGGER lose AFTER INSERT ON dapr.state
                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-                WHEN (new.key LIKE '{name}3') EXECUTE FUNCTION public.lose()""")
+                WHEN (new.key LIKE '{name}{row}') EXECUTE FUNCTION public.lose()""")
         )
 
-    def keep_the_timers() -> None:
+    def keep() -> None:
         with db.begin() as connection:
-            connection.execute(text(refusing.format(wanted=timer)))
+            connection.execute(text(refusing.format(wanted=more)))
 
     try:
-        yield keep_the_timers
+        yield keep
     finally:
         with db.begin() as connection:
             connection.execute(text("DROP TRIGGER lose ON dapr.state"))
