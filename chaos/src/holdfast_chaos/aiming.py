@@ -31,6 +31,8 @@ from holdfast_contracts.core import EffectKey
 LONGEST_HOLD_SECONDS = 20.0
 #: How often it is looked whether somebody stands at a gate.
 _OFTEN = 0.01
+#: How long the step that is aimed at may be waited for before others have to give way.
+_PATIENCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,13 @@ class OneStep:
         """Tell whether the step stands before its effect now."""
         return self._holder is not None and bool(self._blocked_by(self._holder))
 
+    def is_in_the_way(self) -> bool:
+        """Tell whether another step waits for what the one that stands here has locked."""
+        if self._holder is None or self._watcher is None:
+            return False
+        names = {"pid": self._holder.info.backend_pid}
+        return bool(self._watcher.execute(_BEHIND, names).fetchall())
+
     def _move_on(self, before_effect: psycopg.Connection[tuple[Any, ...]]) -> list[str] | None:
         """Let the step commit its effect, and hold it at the outcome of the same attempt."""
         before_return = self._sessions.holder()
@@ -222,8 +231,20 @@ class Company:
         self._entered.close()
 
     def wait(self, seconds: float) -> Held | None:
-        """Return when the step that is aimed at stands at the gate, or none in time."""
-        return None if self._aimed is None else self._aimed.wait(seconds)
+        """Return when the step that is aimed at stands at the gate, or none in time.
+
+        Who stands at another gate may have locked what that step needs, a seat of the same flight
+        for one, and is let go then.
+        """
+        deadline = time.monotonic() + seconds
+        while self._aimed is not None and (left := deadline - time.monotonic()) > 0:
+            held = self._aimed.wait(min(left, _PATIENCE_SECONDS))
+            if held is not None:
+                return held
+            for gate in self._others:
+                if gate.is_in_the_way():
+                    gate.open()
+        return None
 
     def gather(self, seconds: float) -> bool:
         """Wait until the others stand there; tell whether they all do."""
@@ -249,6 +270,14 @@ _TAKE_OUTCOME: LiteralString = """
 _BLOCKED_BY: LiteralString = """
     SELECT application_name FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND %(pid)s = ANY(pg_blocking_pids(pid))
+"""
+
+# Who waits for a session that waits for the holder's.
+_BEHIND: LiteralString = """
+    SELECT 1 FROM pg_stat_activity AS standing
+    JOIN pg_stat_activity AS behind ON standing.pid = ANY(pg_blocking_pids(behind.pid))
+    WHERE standing.wait_event_type = 'Lock' AND %(pid)s = ANY(pg_blocking_pids(standing.pid))
+    LIMIT 1
 """
 
 # The session that waits for the table also holds the lock that effects of its run share.
