@@ -59,9 +59,11 @@ def running_mirror(engine: Engine) -> Iterator[Mirror]:
     view = BuildView(Console(stderr=True))
     host = f"127.0.0.1:{free_port()}"
     _remove(engine)
+    # An engine that `make cluster` has started has no network of its own.
+    engine.docker("network", "create", NAME)
     engine.docker(
         *("run", "--detach", "--name", NAME, "--publish", f"{host}:{_INNER_PORT}"),
-        *("--volume", "/var/lib/registry", _registry_image(engine, view)),
+        *("--network", NAME, "--volume", "/var/lib/registry", _registry_image(engine, view)),
         *("serve", "/configuration.yaml"),
     )
     try:
@@ -81,6 +83,8 @@ def running_mirror(engine: Engine) -> Iterator[Mirror]:
 def _remove(engine: Engine) -> None:
     with suppress(CommandError):
         engine.docker("rm", "--force", "--volumes", NAME)
+    with suppress(CommandError):
+        engine.docker("network", "rm", NAME)
 
 
 def _registry_image(engine: Engine, view: BuildView) -> str:
