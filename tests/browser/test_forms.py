@@ -276,5 +276,4 @@ def test_first_page_of_ten_thousand_runs_comes_in_a_tenth_of_a_second(
         assert answer.text.count('id="run-') == 50
     print(f"first page of {_RUNS} runs: median {statistics.median(took) * 1000:.0f} ms")  # noqa: T201
 
-    # The quickest says what the page takes; the others, what else the machine had to do.
-    assert min(took) < _FIRST_PAGE_SECONDS, sorted(took)
+    assert statistics.median(took) < _FIRST_PAGE_SECONDS, sorted(took)

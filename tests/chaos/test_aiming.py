@@ -9,12 +9,11 @@ from holdfast_chaos.aiming import Company, OneStep
 from holdfast_chaos.world import Aim
 from holdfast_contracts.core import EffectKey
 from holdfast_local.stack import Stack
+from tests.support.examples import TRIP
 from tests.support.runs import start, wait_for_end
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-TRIP = {"traveller": "t", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
 
 
 def flight_of(run: str) -> EffectKey:

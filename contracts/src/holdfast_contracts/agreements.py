@@ -1,6 +1,6 @@
-"""Small agreements between services that meet in the database.
+"""Small agreements between services that meet in the database, or in the scheduler.
 
-Both sides of a lock or of a table must spell its name the same way; here it is spelled once.
+Both sides of a lock, of a table or of a word must spell it the same way; here it is spelled once.
 """
 
 from __future__ import annotations
@@ -23,3 +23,8 @@ def effect_lock(key: str) -> str:
 def run_lock(instance: str) -> str:
     """Name the advisory lock that effects of a run share and that closing it holds alone."""
     return f"run:{instance}"
+
+
+def word_number(word: str) -> int:
+    """Return the number with which a word for the scheduler begins; later ones are larger."""
+    return int(word.partition("-")[0])

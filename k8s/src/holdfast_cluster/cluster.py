@@ -105,18 +105,16 @@ def _bring_up_nodes(
             _say_if_other(nodes, supplies, port, view)
             if supplies.built:
                 nodes.connect()
-            if near is not None:
-                nodes.introduce(near)
         case Condition.STOPPED:
             view.say("The nodes had stopped: starting them again.")
             nodes.start()
-            if near is not None:
-                nodes.introduce(near)
         case Condition.HALF:
             view.say("An earlier command left a half made cluster: making it anew.")
             nodes.create(supplies.node, port, view, built=supplies.built, near=near)
         case Condition.NONE:
             nodes.create(supplies.node, port, view, built=supplies.built, near=near)
+    if near is not None:
+        nodes.introduce(near)
 
 
 def _say_if_other(nodes: Nodes, supplies: Supplies, port: int, view: BuildView) -> None:

@@ -157,8 +157,6 @@ class Nodes:
             view.end("Nodes started")
         if built:
             self.connect()
-        if near is not None:
-            near.introduce(self.engine, self._containers())
         self.kube.wait_for_nodes()
         names = wanted_nodes(self.folder.name, configuration)
         Made(image, port, names, built, near).write(self.folder.made)
@@ -182,7 +180,7 @@ class Nodes:
             )
 
     def introduce(self, near: LoopbackMirror) -> None:
-        """Let nodes that are there reach a mirror; its container may be another one by now."""
+        """Let nodes that were made for it reach a mirror; its container may be another by now."""
         made = read_made(self.folder.made)
         if made is None or made.near is None or made.near.host != near.host:
             raise ClusterError(

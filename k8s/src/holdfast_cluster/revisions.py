@@ -34,7 +34,7 @@ def settle(helm: Path, kube: Kube, release: str, namespace: str) -> None:
     as they are, with the runs that they began, and is what the next upgrade compares with.
     """
     history = _history(helm, kube, release, namespace)
-    way = way_on(history)
+    way = way_on([state for _, state in history])
     if way is Way.NOTHING:
         return
     command: tuple[str | Path, ...] = (helm, "uninstall", release, "--wait")
@@ -44,9 +44,8 @@ def settle(helm: Path, kube: Kube, release: str, namespace: str) -> None:
     kube.runner.run((*command, "--namespace", namespace))
 
 
-def way_on(history: Sequence[tuple[int, str]]) -> Way:
-    """Return what has to be done, from the numbers and states of all revisions, oldest first."""
-    states = [state for _, state in history]
+def way_on(states: Sequence[str]) -> Way:
+    """Return what has to be done, from the states of all revisions, oldest first."""
     if not states:
         return Way.NOTHING
     if states[-1] == "uninstalling" or set(states) == {"pending-install"}:

@@ -26,4 +26,4 @@ from holdfast_cluster.revisions import Way, way_on
     ],
 )
 def test_way_on(states: list[str], expected: Way) -> None:
-    assert way_on(list(enumerate(states, 1))) is expected
+    assert way_on(states) is expected

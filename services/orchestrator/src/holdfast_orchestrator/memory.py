@@ -13,6 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 
+from holdfast_contracts.agreements import word_number
 from holdfast_servicekit.problems import Problem
 from holdfast_servicekit.sidecar import SchedulerAwayError, Sidecar
 
@@ -38,7 +39,7 @@ def register(pages: Blueprint, sidecar: Sidecar) -> None:
     @pages.put("/scheduler/word")
     def remember() -> ResponseReturnValue:
         asked = Word.model_validate(request.get_json())
-        if any(_number(held) >= _number(asked.word) for held in sidecar.recall()):
+        if any(word_number(held) >= word_number(asked.word) for held in sidecar.recall()):
             # It was held up on its way, and must not replace a later one.
             raise Problem(HTTPStatus.CONFLICT, "The scheduler has a later word", asked.word)
         sidecar.remember(asked.word, asked.place)
@@ -52,7 +53,3 @@ def register(pages: Blueprint, sidecar: Sidecar) -> None:
             str(error),
             headers={"Retry-After": "1"},
         ).response()
-
-
-def _number(word: str) -> int:
-    return int(word.partition("-")[0])

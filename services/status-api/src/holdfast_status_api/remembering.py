@@ -21,6 +21,7 @@ from prometheus_client import Counter
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from holdfast_contracts.agreements import word_number
 from holdfast_status_api.orchestrator import Orchestrator
 from holdfast_status_api.tables import scheduler_memory
 
@@ -76,23 +77,23 @@ def loss_of(kept: Kept | None, held: Collection[str]) -> Loss | None:
     if kept is None:
         # An empty installation; or a database from before the scheduler was first told.
         return Loss.DATABASE_OLDER if held else None
-    if any(_number(word) > kept.number for word in held):
+    if any(word_number(word) > kept.number for word in held):
         return Loss.DATABASE_OLDER
     if kept.needed <= set(held):
         return None
     # What came after the word before may still have been on its way, to whatever came back.
-    known = kept.number if kept.word_before is None else _number(kept.word_before)
-    older = [word for word in held if word != kept.word and _number(word) <= known]
+    known = kept.number if kept.word_before is None else word_number(kept.word_before)
+    older = [word for word in held if word != kept.word and word_number(word) <= known]
     return Loss.SCHEDULER_OLDER if older else Loss.SCHEDULER_LOST
 
 
 def following(kept: Kept | None, held: Collection[str], loss: Loss | None) -> Kept:
     """Return what is to be kept next: a new word, and one that the scheduler certainly holds."""
-    number = 1 + max(0 if kept is None else kept.number, *map(_number, held), 0)
+    number = 1 + max(0 if kept is None else kept.number, *map(word_number, held), 0)
     before = None
     if kept is not None and loss is None:
         before = kept.word if kept.word in held else kept.word_before
-    if before is not None and _place(number) == _place(_number(before)):
+    if before is not None and _place(number) == _place(word_number(before)):
         number += 1  # the word before stays where it is
     return Kept(number, f"{number}-{uuid.uuid4().hex}", before, confirmed=False)
 
@@ -154,10 +155,6 @@ def memory_of(engine: Engine) -> Memory:
     if row is None or row.loss is None:
         return Memory()
     return Memory(row.forgot_at, Loss(row.loss))
-
-
-def _number(word: str) -> int:
-    return int(word.partition("-")[0])
 
 
 def _place(number: int) -> int:
