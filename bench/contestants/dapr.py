@@ -61,7 +61,7 @@ class DaprSample(Contestant):
         for app in self.apps:
             sidecar = Sidecar(ports[app]["grpc"], ports[app]["http"])
             until(
-                lambda sidecar=sidecar: (sidecar.connected_workers() or 0) > 0,
+                lambda sidecar=sidecar: (engine := sidecar.engine()) and engine.workers > 0,
                 seconds=_READY_SECONDS,
                 what=f"{app} is connected to its sidecar",
             )

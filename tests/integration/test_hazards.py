@@ -20,6 +20,7 @@ from tests.support import hazard_1
 from tests.support.examples import APPROVAL, ORDER
 from tests.support.ledger import steps
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
+from tests.support.slow_host import slow_host
 from tests.support.stacks import without
 from tests.support.waiting import eventually
 
@@ -313,3 +314,20 @@ def outcomes(db: Engine, run: str) -> list[str]:
                WHERE a.instance = :run ORDER BY a.id"""
     with db.connect() as connection:
         return list(connection.scalars(text(query), {"run": run}))
+
+
+@pytest.mark.parametrize("joining", ["orchestrator", "activity-worker"])
+def test_15_runs_go_on_after_placement_was_lost_before_all_knew_of_an_app(
+    stack: Stack, api: httpx.Client, joining: str
+) -> None:
+    with slow_host(f"127.0.0.1:{stack.ports['placement']}", "default") as host:
+        before = host.rounds
+        stack.stop(joining)
+        eventually("all know that it left", lambda: host.rounds > before, seconds=30)
+        host.keep_the_next_update()
+        stack.start(joining)
+        assert host.kept.wait(30), "no round began"
+        assert stack.kill("placement")
+    stack.wait_until_ready()
+    run = start(api, "task_chain", 1)
+    assert wait_for_end(api, run)["output"] == [2, 4, 16]

@@ -9,6 +9,12 @@ The engine has a deadlock of its own (Dapr 1.18.2, ``pkg/runtime/wfengine``): a 
 away at a bad moment leaves the sidecar waiting for turns that wait for a worker, with the lock held
 that the next worker needs to be counted. Its stream is open, and no work ever arrives. A sidecar
 that does not count an open stream is asked to end, and comes back sane.
+
+And it can forget a lock (``pkg/actors/internal/placement``). A new stream is a change that
+placement tells all sidecars of, in a round; meanwhile they hold back the calls to that app. If
+placement is lost in the middle of the round, and the next one tells them the same, they hold them
+back for good. So a stream that was young when placement was lost leaves and joins once more, which
+is a change.
 """
 
 from __future__ import annotations
@@ -26,6 +32,9 @@ from dapr.ext.workflow.logger import LoggerOptions
 from holdfast_servicekit.sidecar import Sidecar
 
 CHECK_INTERVAL_SECONDS = 0.5
+#: As long as the stream is young. A placement that dies is away for 0.25 s at least: a sidecar
+#: waits that long before it connects again.
+CLOSE_CHECK_INTERVAL_SECONDS = 0.1
 #: How long a runtime may be without its stream, with a sidecar that answers, before it is replaced.
 CUT_OFF_SECONDS = 1.0
 #: How long the process goes on without any working runtime although the sidecar answers.
@@ -35,6 +44,11 @@ GIVE_UP_SECONDS = 60.0
 UNCOUNTED_SECONDS = 4.0
 #: How often a stream that was counted is looked at again.
 RECOUNT_SECONDS = 5.0
+#: How long placement may take to tell everyone of a stream. A sidecar with calls that go on answers
+#: it after two seconds.
+YOUNG_SECONDS = 10.0
+#: How long a stream that joins once more stays away, so that everyone is told of that, too.
+LEAVE_SECONDS = 3.0
 #: A process frozen for 30 s must not be called dead before it wakes.
 HEARTBEAT_TOLERANCE_SECONDS = 45.0
 EXIT_CODE = 70  # EX_SOFTWARE, sysexits.h
@@ -52,18 +66,24 @@ class SupervisedRuntime:
         *,
         give_up_seconds: float = GIVE_UP_SECONDS,
         uncounted_seconds: float = UNCOUNTED_SECONDS,
+        leave_seconds: float = LEAVE_SECONDS,
         exit_process: Callable[[int], object] = os._exit,
     ) -> None:
         self._build = build
         self._sidecar = sidecar
         self._give_up_seconds = give_up_seconds
         self._uncounted_seconds = uncounted_seconds
+        self._leave_seconds = leave_seconds
         self._exit = exit_process
         self._stop = threading.Event()
         self._runtime: WorkflowRuntime | None = None
         self._counted = False
         self._count_at = 0.0
         self._uncounted_since: float | None = None
+        self._counted_since: float | None = None
+        #: Placement was lost when the stream was young.
+        self._half_told = False
+        self._left_at = -leave_seconds
         self._heartbeat = time.monotonic()
         self._watch = threading.Thread(target=self._run, name="runtime-watch", daemon=True)
 
@@ -91,7 +111,8 @@ class SupervisedRuntime:
         """Say why no work item can arrive, or return ``None``."""
         if self._stop.is_set():
             return "shutting down"
-        if self._runtime is None or not _has_stream(self._runtime):
+        runtime = self._runtime  # the watch may replace it now
+        if runtime is None or not _has_stream(runtime):
             return "the work-item stream to the sidecar is not open"
         if not self._counted:
             return "the engine does not count the work-item stream yet"
@@ -100,13 +121,16 @@ class SupervisedRuntime:
     def _run(self) -> None:
         answering_since: float | None = None  # the sidecar answers, the runtime has no stream
         replaced_at = 0.0
-        while not self._stop.wait(CHECK_INTERVAL_SECONDS):
+        while not self._stop.wait(self._interval()):
             now = self._heartbeat = time.monotonic()
             if self._runtime is not None and _has_stream(self._runtime):
                 answering_since = None
                 self._count(now)
                 continue
             self._counted, self._count_at, self._uncounted_since = False, now, None
+            self._counted_since, self._half_told = None, False
+            if now - self._left_at < self._leave_seconds:
+                continue
             if not self._sidecar.answers():
                 answering_since = None
                 continue
@@ -119,33 +143,55 @@ class SupervisedRuntime:
                 self._replace()
                 replaced_at = time.monotonic()
 
+    def _interval(self) -> float:
+        settled = self._count_at > time.monotonic()
+        return CHECK_INTERVAL_SECONDS if settled else CLOSE_CHECK_INTERVAL_SECONDS
+
     def _replace(self) -> None:
-        old, self._runtime = self._runtime, self._build()
-        if old is not None:
+        if self._runtime is not None:
             _log.warning("work-item stream lost; starting a fresh runtime")
-            # It may wait for results that are still being sent.
-            threading.Thread(target=old.shutdown, name="runtime-retire", daemon=True).start()
+            self._retire()
+        self._runtime = self._build()
         # start() waits for the stream without a bound; the watch must not.
         threading.Thread(
             target=_start_quietly, args=(self._runtime,), name="runtime-start", daemon=True
         ).start()
 
+    def _retire(self) -> None:
+        old, self._runtime = self._runtime, None
+        if old is not None:
+            # It may wait for results that are still being sent.
+            threading.Thread(target=old.shutdown, name="runtime-retire", daemon=True).start()
+
     def _count(self, now: float) -> None:
         """Find out whether the engine counts our stream; end a sidecar that never does."""
         if now < self._count_at:
             return
-        workers = self._sidecar.connected_workers()
-        if workers is None:
+        engine = self._sidecar.engine()
+        if engine is None:
             return
-        self._counted = workers > 0
+        self._counted = engine.workers > 0
         if self._counted:
-            self._count_at, self._uncounted_since = now + RECOUNT_SECONDS, None
+            self._uncounted_since = None
+            self._look_at_placement(now, there=engine.has_placement)
             return
         self._uncounted_since = self._uncounted_since or now
         if now - self._uncounted_since > self._uncounted_seconds:
             _log.critical("the engine leaves our open stream uncounted; asking the sidecar to end")
             self._sidecar.shut_down()
             self._uncounted_since = None
+
+    def _look_at_placement(self, now: float, *, there: bool) -> None:
+        """Join once more if placement was lost before everyone was told of the stream."""
+        self._counted_since = self._counted_since or now
+        young = now - self._counted_since < YOUNG_SECONDS
+        self._half_told = self._half_told or (young and not there)
+        if self._half_told and there:
+            _log.warning("placement was lost and this stream is young; leaving, to join once more")
+            self._retire()
+            self._left_at = now
+        elif not young and not self._half_told:
+            self._count_at = now + RECOUNT_SECONDS
 
 
 def sdk_logs() -> LoggerOptions:

@@ -18,12 +18,23 @@ _SCHEDULER_SECONDS = 5.0
 _MEMORY = "jobs/holdfast-memory-{}"
 _PLACES = (0, 1)
 _NEVER = "2999-01-01T00:00:00Z"
+_NO_PLACEMENT = "placement: disconnected"
 #: daprd answers 500 for a job that there is not, with the scheduler's words.
 _NO_JOB = "code = NotFound desc = job not found"
 
 
 class SchedulerAwayError(Exception):
     """The scheduler cannot be asked now."""
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """A sidecar's workflow engine at one moment."""
+
+    #: Work-item streams that it counts: one that is open and not counted gets no work.
+    workers: int
+    #: False from the loss of placement until its next tables are complete.
+    has_placement: bool
 
 
 @dataclass(frozen=True)
@@ -48,17 +59,20 @@ class Sidecar:
         except OSError:
             return False
 
-    def connected_workers(self) -> int | None:
-        """Return how many work-item streams the engine counts, or ``None`` if it does not say.
+    def engine(self) -> EngineState | None:
+        """Return what the sidecar says of its workflow engine, or ``None`` if it does not answer.
 
-        A stream that is open and not counted gets no work (Dapr docs, "Metadata API":
-        ``workflows.connectedWorkers``).
+        Source: Dapr docs, "Metadata API".
         """
         try:
             answer = self._request("GET", "metadata")
             if answer.status_code != HTTPStatus.OK:
                 return None
-            return int((answer.json().get("workflows") or {}).get("connectedWorkers", 0))
+            told = answer.json()
+            return EngineState(
+                workers=int((told.get("workflows") or {}).get("connectedWorkers", 0)),
+                has_placement=(told.get("actorRuntime") or {}).get("placement") != _NO_PLACEMENT,
+            )
         except (httpx.HTTPError, ValueError):
             return None
 

@@ -86,18 +86,24 @@ class OpenStream(stubs.TaskHubSidecarServiceServicer):
 
     def __init__(self) -> None:
         self.end = threading.Event()
+        self.streams = 0
 
     def Hello(self, _request: Any, _context: Any) -> Any:  # noqa: N802 - the protocol's name
         return empty_pb2.Empty()
 
     def GetWorkItems(self, _request: Any, _context: Any) -> Iterator[Any]:  # noqa: N802
+        self.streams += 1
         self.end.wait(BOUND_SECONDS)
         yield from ()
 
 
 @pytest.fixture
-def engine_port() -> Iterator[int]:
-    servicer = OpenStream()
+def servicer() -> OpenStream:
+    return OpenStream()
+
+
+@pytest.fixture
+def engine_port(servicer: OpenStream) -> Iterator[int]:
     server = grpc.server(ThreadPoolExecutor(4))
     stubs.add_TaskHubSidecarServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -107,8 +113,9 @@ def engine_port() -> Iterator[int]:
     server.stop(None).wait(BOUND_SECONDS)
 
 
-def metadata(workers: int) -> Answer:
-    return Answer(body=json.dumps({"workflows": {"connectedWorkers": workers}}).encode())
+def metadata(workers: int, placement: str = "placement: connected") -> Answer:
+    told = {"workflows": {"connectedWorkers": workers}, "actorRuntime": {"placement": placement}}
+    return Answer(body=json.dumps(told).encode())
 
 
 def test_a_stream_counts_as_ready_only_when_the_engine_counts_it(engine_port: int) -> None:
@@ -143,6 +150,43 @@ def test_a_sidecar_that_never_counts_an_open_stream_is_asked_to_end(engine_port:
             lambda: ("POST", "/v1.0/shutdown") in {(r.method, r.path) for r in site.requests},
             seconds=BOUND_SECONDS,
         )
+        supervised.stop()
+
+
+def test_a_stream_that_was_young_when_placement_was_lost_leaves_and_joins_once_more(
+    engine_port: int, servicer: OpenStream
+) -> None:
+    lost = metadata(1, "placement: disconnected")
+    with running_site() as site:
+        site.answers[:] = [metadata(1), lost, lost, metadata(1)]
+        supervised = SupervisedRuntime(
+            lambda: runtime_at(engine_port), Sidecar(engine_port, site.port), leave_seconds=0.5
+        )
+        supervised.start()
+        eventually("it has joined twice", lambda: servicer.streams == 2, seconds=BOUND_SECONDS)
+        # The last answer is repeated: a placement that stays is no reason to leave.
+        asked = len(site.requests)
+        eventually("it is asked on", lambda: len(site.requests) > asked + 3, seconds=BOUND_SECONDS)
+        assert servicer.streams == 2
+        assert supervised.ready() is None
+        supervised.stop()
+
+
+def test_a_stream_that_is_not_young_stays_when_placement_is_lost(
+    engine_port: int, servicer: OpenStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast_servicekit.runtime.YOUNG_SECONDS", 0)
+    monkeypatch.setattr("holdfast_servicekit.runtime.RECOUNT_SECONDS", 0)
+    lost = metadata(1, "placement: disconnected")
+    with running_site() as site:
+        site.answers[:] = [metadata(1), lost, lost, metadata(1)]
+        supervised = SupervisedRuntime(
+            lambda: runtime_at(engine_port), Sidecar(engine_port, site.port), leave_seconds=0.5
+        )
+        supervised.start()
+        eventually("placement is back", lambda: len(site.requests) > 6, seconds=BOUND_SECONDS)
+        assert servicer.streams == 1
+        assert supervised.ready() is None
         supervised.stop()
 
 
