@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 from holdfast_local.stack import Stack
 
 WAIT_MILLISECONDS = 20_000
+#: What must be text wherever it is shown.
+EVIL = '<img src="x" id="evil" onerror="alert(1)"><script id="evil">alert(2)</script>'
 _FORM_TOKEN = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 

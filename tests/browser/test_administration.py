@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -76,6 +77,45 @@ def test_many_runs_are_counted_and_then_cancelled_with_a_reason(
         assert (status["state"], status["reason"]) == ("CANCELLED", "no snow")
     operator.goto(f"/console/runs/{mark}-0")
     expect(operator.locator("#reason")).to_have_text("no snow")
+
+
+def repeated(api: httpx.Client, mark: str) -> list[str]:
+    """Return which of the marked runs the new ones repeat, once for each new one."""
+    found = api.get("/runs", params={"workflow": "book_trip", "limit": 200}).json()["runs"]
+    return sorted(run["rerun_of"] for run in found if str(run["rerun_of"]).startswith(mark))
+
+
+def test_many_runs_that_have_ended_are_counted_and_then_run_again(
+    operator: Page, api: httpx.Client, mark: str
+) -> None:
+    ended = [f"{mark}-{number}" for number in range(2)]
+    for run in ended:
+        assert api.post(f"/runs/{run}/terminate").status_code == 202
+    operator.goto(f"/console/bulk?q={mark}")
+    operator.get_by_role("button", name="Rerun: count …").click()
+    expect(operator.get_by_role("heading", level=1)).to_have_text("Rerun 2 runs?")
+    expect(operator.locator("#means")).to_contain_text("come on top")
+    expect(operator.get_by_label("Reason")).to_have_count(0)
+    assert repeated(api, mark) == []
+    operator.get_by_role("button", name="Rerun 2 runs").click()
+
+    expect(operator.get_by_role("heading", level=1)).to_have_text("Rerun: done for 2 of 2")
+    assert repeated(api, mark) == ended
+
+
+def test_rerun_of_many_that_is_confirmed_twice_starts_each_once(
+    stack: Stack, api: httpx.Client, mark: str
+) -> None:
+    assert api.post(f"/runs/{mark}-0/terminate").status_code == 202
+    with client(stack, "operator") as http:
+        form = {"csrf": form_token(http), "q": mark, "since": ""}
+        asked = http.post("/console/bulk/rerun", data={"csrf": form["csrf"], "q": mark})
+        (token,) = re.findall('name="token" value="([^"]+)"', asked.text)
+        answers = [
+            http.post("/console/bulk/rerun", data={**form, "token": token}) for _ in range(2)
+        ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert repeated(api, mark) == [f"{mark}-0"]
 
 
 def test_many_runs_are_terminated_by_keyboard_alone(

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from holdfast_local.stack import Stack
-from tests.browser.console import expect_state, sign_in, tab_to
+from tests.browser.console import EVIL, expect_state, sign_in, tab_to
 from tests.support import runs
 from tests.support.certificates import deposit
 from tests.support.examples import ORDER, TRIP
 from tests.support.holding import commits_held
+from tests.support.stacks import client_of
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
-EVIL = '<img src="x" id="evil" onerror="alert(1)"><script id="evil">alert(2)</script>'
-
 
 def forget_refusals(complaints: list[str], status: int) -> None:
     """Take out what Chromium says of a page that was refused as it should be."""
-    complaints[:] = [text for text in complaints if f"with a status of {status} " not in text]
+    said = f"with a status of {status} "
+    complaints[:] = [complaint for complaint in complaints if said not in complaint]
 
 
 @pytest.fixture
@@ -80,13 +81,17 @@ def test_wrong_input_is_explained_beside_its_field_and_nothing_starts(
     forget_refusals(complaints, 422)
 
 
-def test_order_is_approved_with_a_comment_by_whoever_is_signed_in(
+def test_order_is_approved_with_a_comment_by_keyboard_alone_by_whoever_is_signed_in(
     approver: Page, api: httpx.Client, order: str
 ) -> None:
     approver.goto(f"/console/runs/{order}")
     expect(approver.locator("#why")).to_contain_text("waits for the event human_approval")
-    approver.get_by_label("Comment on the decision").fill("within budget")
-    approver.get_by_role("button", name="Approve").click()
+    tab_to(approver, "#comment")
+    expect(approver.get_by_label("Comment on the decision")).to_be_focused()
+    approver.keyboard.type("within budget")
+    tab_to(approver, 'button[value="approve"]')
+    expect(approver.get_by_role("button", name="Approve")).to_be_focused()
+    approver.keyboard.press("Enter")
 
     expect(approver.get_by_text("Your approval is accepted.")).to_be_visible()
     expect_state(approver, "Completed")
@@ -271,20 +276,57 @@ def test_everything_can_be_done_by_keyboard_alone(page: Page, stack: Stack) -> N
     expect_state(page, "Terminated")
 
 
+def put_evil_run(db: Engine) -> str:
+    """Put a run into the index as the engine would have told of it: with no word of our own."""
+    run = "told-by-the-engine"
+    with db.begin() as connection:
+        for table, columns, values in (
+            (
+                "requests",
+                "requested_by, origin, payload_hash, input, dispatched_at",
+                ":evil, 'engine', 'x', '1'::json, now()",
+            ),
+            (
+                "runs",
+                "state, updated_at, started_at, finished_at, reason, custom_status",
+                "'COMPLETED', now(), now(), now(), :evil, to_json(CAST(:evil AS text))",
+            ),
+        ):
+            connection.execute(
+                text(
+                    f"INSERT INTO status.{table} (instance_id, workflow, accepted_at, {columns})"  # noqa: S608
+                    f" VALUES (:run, :evil, now(), {values})"
+                ),
+                {"run": run, "evil": EVIL},
+            )
+    return run
+
+
 def test_html_in_every_field_is_text(
-    page: Page, stack: Stack, api: httpx.Client, complaints: list[str]
+    page: Page, stack: Stack, api: httpx.Client, db: Engine, complaints: list[str]
 ) -> None:
     run = waiting_order(api, note=EVIL)
+    for action in ("suspend", "resume"):
+        api.post(f"/runs/{run}/{action}", json={"reason": EVIL}).raise_for_status()
+    told = put_evil_run(db)
     failed = runs.start(api, "book_trip", {**TRIP, "flight": EVIL[:100], "traveller": EVIL})
     runs.wait_for_end(api, failed)
     sign_in(page, stack, "approver").goto(f"/console/runs/{run}")
-    expect(page.locator("#input")).to_contain_text("onerror")
+    for place in ("#input", "#reason", "#events"):
+        expect(page.locator(place)).to_contain_text("onerror")
     page.get_by_label("Comment on the decision").fill(EVIL)
     page.get_by_role("button", name="Reject").click()
     expect_state(page, "Completed")
     expect(page.locator("#history")).to_contain_text("onerror")
-    for path in (f"/console/runs/{failed}", "/console/runs?q=%3Cb+id%3Devil%3E"):
-        page.goto(path)
+    page.goto(f"/console/runs/{told}")
+    for name in ("Workflow", "Accepted", "Reason", "Custom status"):
+        fact = page.locator("#summary dl > div").filter(has_text=name)
+        expect(fact.filter(has_text="onerror")).to_have_count(1)
+    assert page.locator("#evil").count() == 0
+    page.goto(f"/console/runs?q={told}&live=off")
+    expect(page.locator("#list tbody tr").filter(has_text="<img")).to_have_count(1)
+    for path in ("", f"/{failed}", "?q=%3Cb+id%3Devil%3E"):
+        page.goto(f"/console/runs{path}")
         assert page.locator("#evil").count() == 0
     page.goto(f"/console/runs/{failed}")
     expect(page.locator("#summary .failure")).to_contain_text("<img")
@@ -297,20 +339,26 @@ def test_html_in_every_field_is_text(
     forget_refusals(complaints, 422)
 
 
-@pytest.fixture
-def places(api: httpx.Client, order: str) -> list[str]:
-    """Every kind of page, with something on it."""
-    done = runs.start(api, "task_chain", 1)
-    failed = runs.start(api, "task_chain", -1)
-    runs.wait_for_end(api, done)
-    runs.wait_for_end(api, failed)
-    hook = api.post("/webhooks", json={"url": "http://127.0.0.1:9/hook"}).json()["webhook_id"]
-    assert api.post("/certificates", json=deposit()).is_success
-    return [
+@pytest.fixture(scope="module")
+def places(stack: Stack) -> dict[str, list[str]]:
+    """Every kind of page, with something on it, by the role of who looks; first by nobody."""
+    with client_of(stack) as api:
+        done = runs.start(api, "task_chain", 1)
+        failed = runs.start(api, "task_chain", -1)
+        order, held = waiting_order(api), waiting_order(api)
+        api.post(f"/runs/{held}/suspend").raise_for_status()
+        runs.wait_for_state(api, held, "SUSPENDED")
+        runs.wait_for_end(api, done)
+        runs.wait_for_end(api, failed)
+        hook = api.post("/webhooks", json={"url": "http://127.0.0.1:9/hook"}).json()["webhook_id"]
+        assert api.post("/certificates", json=deposit()).is_success
+    of_admin = [
         "/console/runs?live=off",
         f"/console/runs/{done}",
         f"/console/runs/{failed}",
         f"/console/runs/{order}?live=off",
+        f"/console/runs/{held}?live=off",
+        "/console/runs/nowhere",
         f"/console/runs/{order}/confirm/terminate",
         f"/console/runs/{done}/confirm/rerun",
         f"/console/runs/{done}/confirm/purge",
@@ -322,38 +370,59 @@ def places(api: httpx.Client, order: str) -> list[str]:
         "/console/certificates",
         "/console/audit",
     ]
+    to_decide = [f"/console/runs/{order}?live=off"]
+    return {"": ["/console/login"], "approver": to_decide, "admin": of_admin}
+
+
+def visits(page: Page, stack: Stack, places: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Go to each of them, and to a form that was refused; say where the page is."""
+    for role, paths in places.items():
+        if role:
+            sign_in(page, stack, role)
+        for path in paths:
+            page.goto(path)
+            if role == "approver":
+                expect(page.get_by_role("button", name="Approve")).to_be_visible()
+            yield f"{path} as {role or 'nobody'}"
+    page.goto("/console/start/book_trip")
+    page.evaluate("document.querySelector('form.card').noValidate = true")
+    page.get_by_label("Input, as JSON").fill("{}")
+    page.get_by_label("Run ID").fill("not an id")
+    page.get_by_label("Deadline (UTC)").fill("2001-02-03T04:05:06")
+    page.get_by_role("button", name="Start").click()
+    for field in ("input", "instance_id", "deadline"):
+        expect(page.locator(f"#{field}-fault")).to_be_visible()
+    yield "a form with faults"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_on_any_page(
-    page: Page, stack: Stack, places: list[str], scheme: str
+    page: Page, stack: Stack, places: dict[str, list[str]], complaints: list[str], scheme: str
 ) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     axe = Axe()
     found = {}
-    for place in ["/console/login", *places]:
-        if place == places[0]:
-            sign_in(page, stack, "admin")
-        page.goto(place)
+    for place in visits(page, stack, places):
         results = axe.run(page)
         if results.violations_count:
             found[place] = results.generate_report()
     assert found == {}
+    forget_refusals(complaints, 404)
+    forget_refusals(complaints, 422)
 
 
 def test_nothing_scrolls_sideways_on_a_screen_of_400_pixels(
-    page: Page, stack: Stack, places: list[str]
+    page: Page, stack: Stack, places: dict[str, list[str]], complaints: list[str]
 ) -> None:
     page.set_viewport_size({"width": 400, "height": 800})
     wide = {}
-    for place in ["/console/login", *places]:
-        if place == places[0]:
-            sign_in(page, stack, "admin")
-        page.goto(place)
+    for place in visits(page, stack, places):
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > 400:
             wide[place] = width
     assert wide == {}
+    forget_refusals(complaints, 404)
+    forget_refusals(complaints, 422)
 
 
 def test_page_says_when_it_cannot_be_updated_and_when_it_can_again(

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
 
 from holdfast_local.stack import Stack
+from holdfast_status_api.auth.callers import Role
+from holdfast_status_api.auth.permissions import RULES
 from tests.browser.console import address, client, form_token
 from tests.support import runs
+from tests.support.examples import ORDER
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 _RUNS = 10_000
 _FIRST_PAGE_SECONDS = 0.1
+#: All that needs a session, by method and path.
+_PAGES = {name: rule for name, rule in RULES.items() if rule.session}
+_FORMS = [name.removeprefix("POST ") for name in _PAGES if name.startswith("POST ")]
+#: What each form needs to change something; none minds what another one needs.
+_FILLED_IN = {
+    "verdict": "approve",
+    "input": "1",
+    "instance_id": "started-by-another",
+    "url": "http://127.0.0.1:9/another",
+    "type": "dev.holdfast.run.failed",
+    "sure": "yes",
+}
+_OF_ANOTHER_SITE = pytest.mark.parametrize(
+    "header", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}]
+)
 
 
 @pytest.fixture
@@ -32,19 +52,98 @@ def run(api: httpx.Client) -> str:
     return runs.start(api, "task_chain", 1, start_at="2099-01-01T00:00:00Z")
 
 
-@pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
-@pytest.mark.parametrize("action", ["suspend", "resume", "cancel", "terminate", "rerun", "purge"])
-def test_form_without_the_sessions_token_changes_nothing(
-    operator: httpx.Client, api: httpx.Client, run: str, action: str, token: str | None
-) -> None:
-    before = api.get(f"/status/{run}").json()
-    data = {} if token is None else {"csrf": token}
-    answer = operator.post(f"/console/runs/{run}/{action}", data=data)
+@pytest.fixture
+def admin(stack: Stack) -> Iterator[httpx.Client]:
+    """The admin, who may send every form."""
+    with client(stack, "admin") as http:
+        yield http
 
-    assert answer.status_code == 403
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert api.get(f"/status/{run}").json() == before
-    assert api.get(f"/runs/{run}/events").json()["events"] == []
+
+@pytest.fixture
+def hook(api: httpx.Client) -> Iterator[str]:
+    """A webhook that is told of failures."""
+    asked = {"url": "http://127.0.0.1:9/hook", "types": ["dev.holdfast.run.failed"]}
+    webhook = str(api.post("/webhooks", json=asked).json()["webhook_id"])
+    yield webhook
+    api.delete(f"/webhooks/{webhook}")
+
+
+def send_every_form(
+    http: httpx.Client,
+    run: str,
+    hook: str,
+    data: Mapping[str, str],
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, httpx.Response]:
+    """Send each form there is, about the run and the webhook, and return the answers by path."""
+    values = {"run": run, "webhook": hook, "action": "terminate", "name": "task_chain"}
+    form = {**_FILLED_IN, "q": run, **data}
+    return {path: http.post(path.format(**values), data=form, headers=headers) for path in _FORMS}
+
+
+def nowhere(path: str) -> str:
+    """Return the path with names of what is not there."""
+    return re.sub("{[^}]*}", "never-seen", path)
+
+
+def known(api: httpx.Client, run: str) -> dict[str, Any]:
+    """Return all that the forms could have changed."""
+    return {
+        "run": api.get(f"/status/{run}").json(),
+        "events": api.get(f"/runs/{run}/events").json()["events"],
+        "started": api.get(f"/status/{_FILLED_IN['instance_id']}").status_code,
+        "webhooks": {one["webhook_id"] for one in api.get("/webhooks").json()["webhooks"]},
+    }
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 64, "é"])
+def test_form_without_the_sessions_token_changes_nothing(
+    admin: httpx.Client, api: httpx.Client, run: str, hook: str, token: str | None
+) -> None:
+    before = known(api, run)
+    data = {} if token is None else {"csrf": token}
+    for path, answer in send_every_form(admin, run, hook, data).items():
+        assert answer.status_code == 403, path
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert "The form was not taken" in answer.text, path
+
+    assert known(api, run) == before
+    assert before["started"] == 404
+    assert admin.get("/console/runs").status_code == 200, "the session has ended"
+
+
+def test_without_a_session_no_page_is_shown_and_no_form_taken(
+    stack: Stack, api: httpx.Client, run: str, hook: str
+) -> None:
+    before = known(api, run)
+    with client(stack) as nobody:
+        pages = {
+            name: nobody.get(nowhere(name.removeprefix("GET ")))
+            for name in _PAGES
+            if name.startswith("GET ")
+        }
+        forms = send_every_form(nobody, run, hook, {"csrf": "0" * 64})
+    for name, answer in pages.items():
+        assert answer.status_code == 303, name
+        assert answer.headers["Location"].startswith("/console/login"), name
+    assert {answer.status_code for answer in forms.values()} == {401}
+    assert known(api, run) == before
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_page_or_form_is_refused_exactly_where_its_rule_leaves_the_role_out(
+    stack: Stack, role: Role
+) -> None:
+    answered = {}
+    with client(stack, role) as http:
+        csrf = {"csrf": form_token(http)}
+        # Signing out comes last: there is no session afterwards.
+        for name in sorted(_PAGES, key=lambda name: name.endswith("/logout")):
+            method, path = name.split(" ")
+            form = csrf if method == "POST" else None
+            answered[name] = http.request(method, nowhere(path), data=form).status_code
+    refused = {name for name, status in answered.items() if status in {401, 403}}
+    assert refused == {name for name, rule in _PAGES.items() if role not in rule.roles}, answered
 
 
 def test_form_with_the_token_of_another_session_changes_nothing(
@@ -58,17 +157,46 @@ def test_form_with_the_token_of_another_session_changes_nothing(
     assert api.get(f"/status/{run}").json()["state"] == "PENDING"
 
 
-@pytest.mark.parametrize(
-    "header", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}]
-)
+@_OF_ANOTHER_SITE
 def test_form_of_another_site_changes_nothing_even_with_the_right_token(
-    operator: httpx.Client, api: httpx.Client, run: str, header: dict[str, str]
+    admin: httpx.Client, api: httpx.Client, run: str, hook: str, header: dict[str, str]
 ) -> None:
-    data = {"csrf": form_token(operator)}
-    answer = operator.post(f"/console/runs/{run}/terminate", data=data, headers=header)
+    before = known(api, run)
+    data = {"csrf": form_token(admin)}
+    for path, answer in send_every_form(admin, run, hook, data, header).items():
+        assert answer.status_code == 403, path
+        assert "sent by a page of another site" in answer.text, path
 
+    assert known(api, run) == before
+    assert admin.get("/console/runs").status_code == 200, "the session has ended"
+
+
+@_OF_ANOTHER_SITE
+def test_page_of_another_site_signs_nobody_in(stack: Stack, header: dict[str, str]) -> None:
+    with client(stack) as http:
+        data = {"token": stack.token("viewer")}
+        answer = http.post("/console/login", data=data, headers=header)
     assert answer.status_code == 403
-    assert api.get(f"/status/{run}").json()["state"] == "PENDING"
+    assert "sent by a page of another site" in answer.text
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_nobody_decides_an_order_of_their_own(
+    stack: Stack, api: httpx.Client, admin: httpx.Client
+) -> None:
+    order = runs.start(api, "request_escalation", ORDER)
+    path = f"/console/runs/{order}/decide"
+    csrf = {"csrf": form_token(admin)}
+    for verdict in ("approve", "reject"):
+        answer = admin.post(path, data={**csrf, "verdict": verdict})
+        assert answer.status_code == 403
+        assert "admin requested this order" in answer.text
+    assert api.get(f"/runs/{order}/events").json()["events"] == []
+
+    with client(stack, "approver") as approver:
+        form = {"csrf": form_token(approver), "verdict": "approve"}
+        assert approver.post(path, data=form).status_code == 303
+    assert runs.wait_for_end(api, order)["output"]["by"] == "approver"
 
 
 @pytest.mark.parametrize("role", ["viewer", "approver"])

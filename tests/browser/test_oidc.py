@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.console import WAIT_MILLISECONDS
+from tests.browser.console import EVIL, WAIT_MILLISECONDS
 from tests.integration.status_api.service import Service, migrated_database, running_service
 from tests.support.issuer import AUDIENCE, TestIssuer
 from tests.support.waiting import eventually
@@ -67,6 +67,25 @@ def test_bearer_of_a_token_is_signed_in_as_its_subject_with_its_role(
     visitor.get_by_role("button", name="Start").click()
     expect(visitor.get_by_text("The run is accepted.")).to_be_visible()
     expect(visitor.locator("#summary")).to_contain_text("by grace")
+
+
+def test_subject_of_html_is_text_wherever_it_is_shown(visitor: Page, issuer: TestIssuer) -> None:
+    sign_in(visitor, issuer.token(sub=EVIL, role="admin"))
+    visitor.wait_for_url("**/console/runs")
+    visitor.goto("/console/start/task_chain")
+    visitor.get_by_label("Input, as JSON").fill("1")
+    visitor.get_by_role("button", name="Start").click()
+    expect(visitor.get_by_text("The run is accepted.")).to_be_visible()
+
+    for path, place in (
+        (visitor.url, "#summary"),
+        ("/console/runs", "#list"),
+        ("/console/audit", "#audit-scroll"),
+    ):
+        visitor.goto(path)
+        expect(visitor.locator(place)).to_contain_text(EVIL)
+        expect(visitor.locator(".who")).to_contain_text(EVIL)
+        assert visitor.locator("#evil").count() == 0
 
 
 def test_several_roles_are_shown_and_count(visitor: Page, issuer: TestIssuer) -> None:

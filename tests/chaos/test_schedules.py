@@ -15,7 +15,7 @@ from holdfast_chaos.campaign import Performance, campaign, perform
 from holdfast_chaos.catalogue import KINDS, possible
 from holdfast_chaos.declaration import load_declaration
 from holdfast_chaos.play import Watcher
-from holdfast_chaos.schedule import CORE, load, make_schedule
+from holdfast_chaos.schedule import CORE, Schedule, load, make_schedule
 from holdfast_chaos.site import Site
 from holdfast_cluster.chaos.local_site import local_site
 from holdfast_contracts.certificate import PASS
@@ -67,19 +67,18 @@ def test_only_what_can_be_done_on_one_machine_is_planned_for_it(site: Site) -> N
 
 def test_a_campaign_goes_on_where_it_was_interrupted(site: Site, tmp_path: Path) -> None:
     kinds = possible(site.target, [KINDS["kill-app"]])
+    schedules = [make_schedule(seed, kinds, faults=1, runs=4) for seed in (1, 2)]
     played: list[int] = []
 
-    def play(seed: int, place: Path) -> Performance:
-        if seed == 2 and not played.count(2):
-            played.append(2)
+    def play(schedule: Schedule, place: Path) -> Performance:
+        played.append(schedule.seed)
+        if played == [1, 2]:
             raise KeyboardInterrupt
-        played.append(seed)
-        schedule = make_schedule(seed, kinds, faults=1, runs=4)
         return perform(schedule, site, place, Watcher())
 
     with pytest.raises(KeyboardInterrupt):
-        campaign([1, 2], play, tmp_path, Watcher())
-    total = campaign([1, 2], play, tmp_path, Watcher())
+        campaign(schedules, play, tmp_path, Watcher())
+    total = campaign(schedules, play, tmp_path, Watcher())
     assert played == [1, 2, 2]
     data = json.loads((tmp_path / "campaign.json").read_text())
     assert data == total.as_json()

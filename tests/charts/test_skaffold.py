@@ -15,6 +15,11 @@ from tests.support.clone import ROOT
 
 PROFILES = ("", "kind", "closed-network", "live", "ci", "live,kind,closed-network")
 BASE = "holdfast/python:3.11-of-the-test"
+#: What of this repository is in the images.
+CODE = tuple(
+    ROOT / name / "src"
+    for name in ("contracts", "servicekit", *(f"services/{service}" for service in SERVICES))
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +70,39 @@ def test_a_profile_is_accepted(clone: Path, profiles: str) -> None:
     # No profile loses the check of the runs in flight.
     [hook] = config["deploy"]["helm"]["hooks"]["before"]
     assert "replay --absent-ok" in hook["host"]["command"][-1]
+
+
+def test_what_is_synced_comes_from_a_folder_that_is_there(clone: Path) -> None:
+    [config] = skaffold(clone, "diagnose", "live", "--yaml-only")
+    for artifact in config["build"]["artifacts"]:
+        rules = artifact["sync"]["manual"]
+        for rule in rules:
+            folder = ROOT / rule["strip"]
+            # A prefix that is none would put the file below the whole path of its source.
+            assert rule["src"].startswith(rule["strip"])
+            assert any(folder.rglob("*.py")), rule["strip"]
+        # To Skaffold each image depends on the code of all: what no rule names is built anew.
+        folders = {str(one.relative_to(ROOT)) for one in CODE}
+        assert {rule["strip"].rstrip("/") for rule in rules} == folders
+        assert len(rules) == len(folders)
+
+
+def test_what_is_synced_goes_where_the_service_looks_for_its_code(clone: Path) -> None:
+    [config] = skaffold(clone, "diagnose", "live", "--yaml-only")
+    [live] = {
+        rule["dest"]
+        for artifact in config["build"]["artifacts"]
+        for rule in artifact["sync"]["manual"]
+    }
+    documents = skaffold(clone, "render", "live", "--offline=true", "--digest-source=tag")
+    for name in SERVICES:
+        pod = find(documents, "Deployment", name)["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        assert {"name": "PYTHONPATH", "value": live} in container["env"]
+        [mount] = [one for one in container["volumeMounts"] if one["mountPath"] == live]
+        [volume] = [one for one in pod["volumes"] if one["name"] == mount["name"]]
+        assert "emptyDir" in volume
+        assert not mount.get("readOnly")
 
 
 @pytest.mark.parametrize("profiles", PROFILES)

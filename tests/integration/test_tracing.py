@@ -11,6 +11,7 @@ from sqlalchemy import text
 from holdfast_local.identity import SERVICES
 from holdfast_local.stack import Stack
 from tests.support.examples import ORDER
+from tests.support.logs import records_of
 from tests.support.otlp import Receiver, Span, running_receiver
 from tests.support.runs import wait_for_end, wait_for_state
 from tests.support.stacks import client_of, database_of, running_stack
@@ -103,6 +104,24 @@ def test_the_trace_is_kept_with_the_request(traced: Stack) -> None:
         )
     assert kept is not None
     assert kept.split("-")[1] == _TRACE
+
+
+def test_records_about_a_run_name_its_trace(traced: Stack) -> None:
+    trace = "4" * 32
+    with client_of(traced) as api:
+        answer = api.post(
+            "/workflows/task_chain",
+            params={"instance_id": "logged"},
+            json=-1,
+            headers={"traceparent": f"00-{trace}-{_CALLER}-01"},
+        )
+        assert answer.status_code == 202, answer.text
+        assert wait_for_end(api, "logged")["state"] == "FAILED"
+    for service in ("orchestrator", "activity-worker"):
+        told = eventually(
+            f"{service} has told of the run", partial(records_of, traced, service, "logged")
+        )
+        assert told[0]["trace_id"] == trace, told[0]
 
 
 def test_what_is_done_to_a_run_is_carried_out_in_the_trace_of_whoever_did_it(

@@ -160,6 +160,7 @@ class Certificate:
             "healed_at": _text(fault.healed_at),
             "before": dict(fault.before),
             "after": dict(fault.after),
+            "witnessed": list(fault.witnessed),
             "in_flight": list(fault.in_flight),
             "sessions_ended": fault.sessions_ended,
             "void": fault.void,

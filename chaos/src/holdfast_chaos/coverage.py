@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from holdfast_chaos.statistics import summary
@@ -71,6 +72,33 @@ def workflows_under_way(fault: FaultRecord, world: World) -> frozenset[str]:
         if accepted[run.instance] <= fault.struck_at and not over:
             found.add(run.workflow)
     return frozenset(found)
+
+
+def met_together(certificate: Mapping[str, Any], workflows: Collection[str]) -> Counter[str]:
+    """Return how many faults of each kind found a run of every one of these workflows under way.
+
+    By what every certificate says of its runs and faults. A void fault met nothing.
+    """
+    runs = [
+        (run["workflow"], _moment(run["started_at"]), _moment(run["ended_at"]))
+        for run in certificate["runs"]
+    ]
+    met: Counter[str] = Counter()
+    for fault in certificate["faults"]:
+        struck_at = datetime.fromisoformat(fault["struck_at"])
+        found = {
+            workflow
+            for workflow, begun_at, ended_at in runs
+            if begun_at is not None
+            and begun_at <= struck_at
+            and (ended_at is None or ended_at > struck_at)
+        }
+        met[fault["kind"]] += not fault["void"] and found.issuperset(workflows)
+    return met
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _rounded(seconds: Iterable[float]) -> list[float]:

@@ -66,9 +66,9 @@ class Declaration:
             effects[closing.key] = Expected()
         return Expectation(effects, "FAILED" if failed else "COMPLETED")
 
-    def causes(self) -> Mapping[str, tuple[str, ...]]:
-        """Return each step with the one before it, and each compensation with the one after it."""
-        steps = [] if callable(self.effects) else list(self.effects)
+    def causes(self, payload: Any) -> Mapping[str, tuple[str, ...]]:
+        """Return each step of a run with the one before it; compensations, in reverse order."""
+        steps = self.steps(payload)
         undoing = [self.compensations[s] for s in reversed(steps) if s in self.compensations]
         return {
             later: (earlier,) for order in (steps, undoing) for earlier, later in pairwise(order)
@@ -88,5 +88,5 @@ def load_declaration(file: Path) -> Declaration:
     declaration = getattr(loaded, "DECLARATION", None)
     if not isinstance(declaration, Declaration):
         raise DeclarationError(f"{file}: has no DECLARATION = Declaration(…)")
-    model.declare(declaration.workflow, declaration.expect, declaration.causes())
+    model.declare(declaration.workflow, declaration.expect, declaration.causes)
     return declaration

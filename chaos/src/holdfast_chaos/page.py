@@ -30,6 +30,11 @@ _DEEDS = {
     Deed.CUT: "cut off",
     Deed.DRAIN: "node drained",
 }
+#: Of a deed that lasts: what was seen of a component that was under it.
+_WITNESSED = {
+    Deed.FREEZE: "every process seen stopped, and going again",
+    Deed.CUT: "packets seen dropped",
+}
 _LABELLED = 2
 
 
@@ -78,11 +83,22 @@ def _fault(number: int, fault: FaultRecord, certificate: Certificate) -> dict[st
         "record": fault,
         "deed": _DEEDS[fault.deed],
         "aim": _AIMS[fault.aim],
+        "witnessed": _witnessed(fault),
         "close": close_up(certificate.world, fault),
         "recovery": summary(certificate.seconds(fault.id)),
         "healed": (
             (fault.healed_at - fault.struck_at).total_seconds() if fault.healed_at else None
         ),
+    }
+
+
+def _witnessed(fault: FaultRecord) -> dict[str, str]:
+    """Say by component what was seen while the fault lasted; empty if it replaced them instead."""
+    if fault.deed not in _WITNESSED:
+        return {}
+    return {
+        component: _WITNESSED[fault.deed] if component in fault.witnessed else "nothing seen"
+        for component in fault.components
     }
 
 

@@ -46,14 +46,20 @@ def _ask(url: str, question: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def waits(job: str) -> bool:
-    """Tell whether a job is a timer's, or a word that the scheduler keeps and is never due.
+def is_timer(job: str) -> bool:
+    """Tell whether a job is a run's timer."""
+    return "||timer-" in job
 
-    A timer that lost a race may outlive its run by a crash; it fires once, into nothing.
-    """
-    return "||timer-" in job or (job.startswith("app||") and f"||{MEMORY}" in job)
+
+def is_memory(job: str) -> bool:
+    """Tell whether a job is a word that the scheduler keeps, of no run, and is never due."""
+    return job.startswith("app||") and f"||{MEMORY}" in job
 
 
 def busy(jobs: Iterable[str]) -> list[str]:
     """Return the jobs that are on their way, and not due at some later time."""
-    return [job for job in jobs if not waits(job) and not job.endswith(f"||{RETENTION}")]
+    return [job for job in jobs if not _rests(job)]
+
+
+def _rests(job: str) -> bool:
+    return is_timer(job) or is_memory(job) or job.endswith(f"||{RETENTION}")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from holdfast_cluster.dapr import OLDEST, parse_version
+from holdfast_cluster.engine import Engine
 from holdfast_cluster.explain import port_taken
 from holdfast_cluster.folders import ClusterFolder
 from holdfast_cluster.machine import free_disk, free_memory, is_debian, is_root
 from holdfast_cluster.nodes import Condition
-from holdfast_cluster.packages import find_program
+from holdfast_cluster.packages import ENGINE, find_program
 from holdfast_local.cache import cache_folder
 
 GIGABYTE = 10**9
@@ -45,6 +47,22 @@ class Finding:
         return self.level is Level.FATAL
 
 
+@dataclass(frozen=True)
+class WaysOut:
+    """How a cluster gets the Dapr that it lacks, and how CRDs of an older one are replaced."""
+
+    dapr: str
+    crds: str
+
+
+#: On the cluster of this clone, and on any other.
+HERE = WaysOut("`make cluster` installs it", "`make cluster` brings them up to date")
+ELSEWHERE = WaysOut(
+    "docs/charts.md says what must be there, docs/support-matrix.md how to upgrade it",
+    "docs/support-matrix.md has the commands",
+)
+
+
 def _fine(subject: str, text: str) -> Finding:
     return Finding(Level.FINE, subject, text)
 
@@ -57,7 +75,9 @@ def _fatal(subject: str, text: str) -> Finding:
     return Finding(Level.FATAL, subject, text)
 
 
-def check_docker(*, answers: bool, client: bool, root: bool, debian: bool, host: str) -> Finding:
+def check_docker(
+    *, answers: bool, client: bool, daemon: bool, root: bool, debian: bool, host: str
+) -> Finding:
     """Tell whether there is a Docker engine, or can be one."""
     subject = "Docker"
     if answers:
@@ -67,7 +87,7 @@ def check_docker(*, answers: bool, client: bool, root: bool, debian: bool, host:
             subject,
             f"No Docker engine answers at {host}: start it, or unset DOCKER_HOST to use another.",
         )
-    if root and debian:
+    if root and (debian or daemon):
         return _note(subject, "No Docker engine runs: `make cluster` installs and starts one.")
     if client:
         return _fatal(
@@ -150,12 +170,11 @@ def check_cluster(condition: Condition, name: str) -> Finding:
             )
 
 
-def check_dapr(version: str | None, wanted: str) -> Finding:
+def check_dapr(version: str | None, wanted: str, ways_out: WaysOut) -> Finding:
     """Tell whether the cluster's Dapr is there and new enough."""
     subject = "Dapr"
-    command = "`make cluster` installs it"
     if version is None:
-        return _fatal(subject, f"The cluster has no Dapr: {command}.")
+        return _fatal(subject, f"The cluster has no Dapr: {ways_out.dapr}.")
     parsed = parse_version(version)
     oldest = ".".join(map(str, OLDEST))
     if parsed is None:
@@ -163,13 +182,13 @@ def check_dapr(version: str | None, wanted: str) -> Finding:
     if parsed < OLDEST:
         return _fatal(
             subject,
-            f"The cluster's Dapr is {version}, Holdfast needs {oldest} or newer: {command} "
+            f"The cluster's Dapr is {version}, Holdfast needs {oldest} or newer: {ways_out.dapr} "
             f"(pinned: {wanted}).",
         )
     return _fine(subject, f"Dapr {version}.")
 
 
-def check_crds(missing: Iterable[str]) -> Finding:
+def check_crds(missing: Iterable[str], ways_out: WaysOut) -> Finding:
     """Tell whether the cluster has the definitions of Dapr's resources that Holdfast uses."""
     subject = "Dapr's CRDs"
     absent = ", ".join(missing)
@@ -177,8 +196,8 @@ def check_crds(missing: Iterable[str]) -> Finding:
         return _fine(subject, "All of Dapr's resource definitions are there.")
     return _fatal(
         subject,
-        f"The cluster's CRDs are of an older Dapr ({absent}): Helm never changes them; `make "
-        f"cluster` brings them up to date.",
+        f"The cluster's CRDs are of an older Dapr ({absent}): Helm never changes them; "
+        f"{ways_out.crds}.",
     )
 
 
@@ -187,12 +206,24 @@ def before_making(folder: ClusterFolder) -> list[Finding]:
     warm = folder.made.exists() or (cache_folder() / "docker" / "data").exists()
     running = folder.made.exists()
     needed = WARM_DISK if warm else COLD_DISK
-    findings = [
+    return [
         check_disk(free_disk(cache_folder()), needed, str(cache_folder())),
         check_memory(free_memory(), running=running),
     ]
-    if find_program("docker") is None and not (is_root() and is_debian()):
-        findings.append(
-            check_docker(answers=False, client=False, root=is_root(), debian=is_debian(), host="")
-        )
-    return findings
+
+
+def before_building(engine: Engine | None, *, pulled: bool) -> list[Finding]:
+    """Return whether this user has, or can have, an engine and the images, before any is built."""
+    return [check_rights(pulled=pulled, root=is_root(), debian=is_debian()), docker_here(engine)]
+
+
+def docker_here(engine: Engine | None) -> Finding:
+    """Tell whether there is a Docker engine on this machine, or can be one for this user."""
+    return check_docker(
+        answers=engine is not None,
+        client=find_program("docker") is not None,
+        daemon=all(find_program(program.name) for program in ENGINE),
+        root=is_root(),
+        debian=is_debian(),
+        host=os.environ.get("DOCKER_HOST", ""),
+    )

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -17,7 +18,8 @@ from holdfast_cluster import cluster, live
 from holdfast_cluster import deploy as deployment
 from holdfast_cluster.chaos.cli import app as chaos
 from holdfast_cluster.cluster import Wishes
-from holdfast_cluster.doctor import examine
+from holdfast_cluster.dapr import NAMESPACE
+from holdfast_cluster.doctor import examine, examine_elsewhere
 from holdfast_cluster.engine import find_engine
 from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.folders import ClusterFolder, clusters_of
@@ -96,10 +98,22 @@ def deploy(ctx: typer.Context) -> None:
 
 
 @app.command()
-def doctor(ctx: typer.Context) -> None:
+def doctor(
+    ctx: typer.Context,
+    *,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Look at another cluster's Dapr alone."),
+    ] = None,
+    context: Annotated[str, typer.Option(help="The same, by the name of its context.")] = "",
+    dapr_namespace: Annotated[str, typer.Option(help="Where that cluster's Dapr is.")] = NAMESPACE,
+) -> None:
     """Name each thing that is missing, with the way out; exit 1 if anything is."""
     with _failures():
-        findings = examine(ctx.obj)
+        if kubeconfig is not None or context:
+            findings = examine_elsewhere(kubeconfig, context, dapr_namespace)
+        else:
+            findings = examine(ctx.obj)
     marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "missing": "[red]✗[/]"}
     for finding in findings:
         _out.print(f"{marks[finding.level]} {finding.subject}: ", end="", highlight=False)

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from holdfast_cluster import database
 from holdfast_cluster.catalogue import TOOLS
-from holdfast_cluster.checks import Finding, before_making
+from holdfast_cluster.checks import Finding, before_building, before_making
 from holdfast_cluster.commands import Runner
 from holdfast_cluster.dapr import Dapr
 from holdfast_cluster.engine import Engine, find_engine
@@ -65,6 +65,7 @@ def make(wishes: Wishes, view: BuildView) -> ClusterFolder:
     with alone(folder, view):
         _refuse(before_making(folder))
         choice = choose(wishes.images, wishes.mirror)
+        _refuse(before_building(find_engine(folder.log), pulled=choice.pulled))
         view.say(f"Images are {'pulled' if choice.pulled else 'built here'}: {choice.reason}.")
         tools = ensure_tools(TOOLS)
         engine = ensure_engine(folder.log, view)

@@ -50,6 +50,30 @@ def installed_version(kube: Kube, namespace: str = NAMESPACE) -> str | None:
     return str(labels.get("app.kubernetes.io/version") or image.rpartition(":")[2])
 
 
+def older_crds(kube: Kube, module: Path) -> list[str]:
+    """Return the names of the CRDs that a cluster lacks, or has without a field of ours."""
+    found = kube.get("customresourcedefinitions.apiextensions.k8s.io") or {"items": []}
+    there = {one["metadata"]["name"]: one for one in found["items"]}
+    return older_definitions(_definitions(module), there)
+
+
+def _chart(module: Path) -> Path:
+    return module / "charts" / "dapr"
+
+
+def _definitions(module: Path) -> list[dict[str, Any]]:
+    """Return the chart's CRDs, as the operator leaves them.
+
+    One names its namespace only once the operator has patched it: applied as it is, it would
+    lead nowhere until the operator's next start.
+    """
+    documents: list[dict[str, Any]] = []
+    for file in sorted((_chart(module) / "crds").glob("*.yaml")):
+        text = file.read_text("utf-8").replace("namespace: replaceme", f"namespace: {NAMESPACE}")
+        documents += [one for one in yaml.safe_load_all(text) if one]
+    return documents
+
+
 def older_definitions(
     ours: Iterable[dict[str, Any]], theirs: Mapping[str, dict[str, Any]]
 ) -> list[str]:
@@ -87,14 +111,9 @@ class Dapr:
     helm: Path
     kube: Kube
 
-    @property
-    def chart(self) -> Path:
-        """The chart's folder."""
-        return self.module / "charts" / "dapr"
-
     def install(self, images: dict[str, str], mirror: str, view: BuildView) -> None:
         """Bring the control plane to this version; Helm leaves older CRDs, so those go first."""
-        definitions = self._definitions()
+        definitions = _definitions(self.module)
         self.kube.apply(yaml.safe_dump_all(definitions, sort_keys=False))
         # Whoever starts before they are served ends, and is started again later and later.
         self.kube.wait_for_definitions(one["metadata"]["name"] for one in definitions)
@@ -104,7 +123,7 @@ class Dapr:
         if mirror:
             settings += [f"global.registry={mirror}/dapr"]
         command: tuple[str | Path, ...] = (
-            *(self.helm, "upgrade", "--install", RELEASE, self.chart, "--skip-crds"),
+            *(self.helm, "upgrade", "--install", RELEASE, _chart(self.module), "--skip-crds"),
             *("--namespace", NAMESPACE, "--values", manifests() / "dapr-values.yaml"),
             *(part for one in settings for part in ("--set-string", one)),
             *("--wait", "--timeout", "10m", "--history-max", "5"),
@@ -119,23 +138,3 @@ class Dapr:
             except CommandError as error:
                 raise ClusterError(explain_helm(error.output, "Dapr", self.kube.log)) from error
             view.end(f"Dapr {self.version} is ready")
-
-    def crds_are_older(self) -> list[str]:
-        """Return the names of the CRDs that the cluster lacks, or has without a field of ours."""
-        found = self.kube.get("customresourcedefinitions.apiextensions.k8s.io") or {"items": []}
-        there = {one["metadata"]["name"]: one for one in found["items"]}
-        return older_definitions(self._definitions(), there)
-
-    def _definitions(self) -> list[dict[str, Any]]:
-        """Return the chart's CRDs, as the operator leaves them.
-
-        One names its namespace only once the operator has patched it: applied as it is, it would
-        lead nowhere until the operator's next start.
-        """
-        documents: list[dict[str, Any]] = []
-        for file in sorted((self.chart / "crds").glob("*.yaml")):
-            text = file.read_text("utf-8").replace(
-                "namespace: replaceme", f"namespace: {NAMESPACE}"
-            )
-            documents += [one for one in yaml.safe_load_all(text) if one]
-        return documents

@@ -51,7 +51,7 @@ def deploy(wishes: Wishes, view: BuildView) -> Release:
         condition = Nodes(folder, engine, tools["kind"], kube).condition()
         if condition is not Condition.WHOLE:
             raise ClusterError(checks.check_cluster(condition, wishes.name).text)
-        dapr = checks.check_dapr(installed_version(kube), dapr_version())
+        dapr = checks.check_dapr(installed_version(kube), dapr_version(), checks.HERE)
         if dapr.fatal:
             raise ClusterError(dapr.text)
         made = read_made(folder.made)

@@ -18,12 +18,13 @@ from filelock import FileLock
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from holdfast_cluster import firewall
+from holdfast_cluster.checks import docker_here
 from holdfast_cluster.commands import Runner, last_line
 from holdfast_cluster.engine import Engine, answers, find_engine, own_host
 from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.folders import EngineFolder, engine_folder
 from holdfast_cluster.machine import has_sys_resource
-from holdfast_cluster.packages import DOCKER, DOCKERD, IPTABLES, ensure_programs, find_program
+from holdfast_cluster.packages import ENGINE, ensure_programs, find_program
 from holdfast_local.build_view import BuildView
 
 _START_SECONDS = 60
@@ -56,13 +57,11 @@ def ensure_engine(log: Path, view: BuildView, folder: EngineFolder | None = None
     found = find_engine(log, folder)
     if found is not None:
         return found
-    if os.environ.get("DOCKER_HOST"):
-        raise ClusterError(
-            f"No Docker engine answers at {os.environ['DOCKER_HOST']}: start it, or unset "
-            f"DOCKER_HOST to use another."
-        )
+    finding = docker_here(None)
+    if finding.fatal:
+        raise ClusterError(finding.text)
     runner = Runner(log)
-    ensure_programs((DOCKERD, DOCKER, IPTABLES), runner, view)
+    ensure_programs(ENGINE, runner, view)
     folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.lock):
         # The package may have started an engine of the machine's own.

@@ -25,6 +25,8 @@ DOCKERD = Program("dockerd", "docker.io")
 DOCKER = Program("docker", "docker.io")
 IPTABLES = Program("iptables", "iptables")
 BOOTSTRAP = Program("mmdebstrap", "mmdebstrap")
+#: What a Docker engine of our own takes.
+ENGINE = (DOCKERD, DOCKER, IPTABLES)
 
 
 def find_program(name: str) -> str | None:

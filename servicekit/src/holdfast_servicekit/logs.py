@@ -49,16 +49,22 @@ def configure_logging(service: str, level: str) -> logging.Handler:
     return handler
 
 
+def bind(**names: str) -> None:
+    """Let every record that this thread makes carry these, and no others, until the next call.
+
+    Threads serve one request, or do one activity, after the other.
+    """
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**names)
+
+
 def bind_requests(app: Flask) -> None:
     """Let every record that is made for a request about a run carry the run's instance ID."""
 
     @app.before_request
-    def bind() -> None:
-        # Threads serve one request after the other.
-        structlog.contextvars.clear_contextvars()
-        instance_id = (request.view_args or {}).get("instance_id")
-        if instance_id is not None:
-            structlog.contextvars.bind_contextvars(instance_id=instance_id)
+    def name_run() -> None:
+        values = request.view_args or {}
+        bind(**{name: values[name] for name in ("instance_id",) if name in values})
 
 
 def _add_trace(

@@ -20,7 +20,7 @@ from sqlalchemy.exc import ProgrammingError
 from holdfast_local import files, tokens
 from holdfast_status_api.auth.callers import Role
 from holdfast_status_api.auth.permissions import RULES
-from tests.integration.status_api.asking import problem
+from tests.integration.status_api.asking import problem, scheduled
 from tests.integration.status_api.service import Service, running_service
 from tests.support.examples import APPROVAL, ORDER, TRIP
 from tests.support.http_server import Answer, Site, running_site
@@ -236,6 +236,33 @@ def test_who_requested_an_order_stays_who_sent_it_first(service: Service, rows: 
         assert connection.scalar(query, {"run": run["instance_id"]}) == "admin"
 
 
+def test_nobody_decides_a_rerun_of_an_order_of_their_own(service: Service, rows: Engine) -> None:
+    with (
+        service.client("admin") as admin,
+        service.client("operator") as operator,
+        service.client("approver") as approver,
+    ):
+        first = scheduled(admin, "request_escalation", ORDER)
+        assert admin.post(f"/runs/{first}/terminate").status_code == 202
+        second = operator.post(f"/runs/{first}/rerun").json()["instance_id"]
+        # No engine is there to end it.
+        with rows.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE status.runs SET state = 'COMPLETED', finished_at = now()"
+                    " WHERE instance_id = :run"
+                ),
+                {"run": second},
+            )
+        assert admin.delete(f"/runs/{first}").status_code == 204
+        third = operator.post(f"/runs/{second}/rerun").json()["instance_id"]
+        path = f"/runs/{third}/events/human_approval"
+        body = problem(admin.post(path, json=APPROVAL), 403)
+        assert "admin requested an order that this one repeats" in body["detail"]
+        assert admin.get(f"/runs/{third}/events").json()["events"] == []
+        assert approver.post(path, json=APPROVAL).status_code == 202
+
+
 # Audit
 
 
@@ -300,6 +327,30 @@ def test_what_is_done_to_many_runs_is_in_the_log_for_each(service: Service, rows
     for number in range(3):
         (entry,) = audited(rows, f"suspend/{prefix}-{number}")
         assert entry[:4] == ("operator", "operator", "bulk", 202)
+
+
+def test_a_rerun_of_many_is_in_the_log_for_each_once_and_with_its_reason(
+    service: Service, rows: Engine
+) -> None:
+    prefix = f"again-{uuid.uuid4().hex[:8]}"
+    query = {"q": prefix}
+    with service.client("operator") as api, service.client("viewer") as viewer:
+        for number in range(2):
+            run = scheduled(api, "book_trip", TRIP, instance_id=f"{prefix}-{number}")
+            assert api.post(f"/runs/{run}/cancel").status_code == 202
+        problem(viewer.post("/bulk/rerun", params=query, json={}), 403)
+        token = api.post("/bulk/rerun", params=query, json={}).json()["token"]
+        body = {"token": token, "reason": "the hotel was closed"}
+        problem(viewer.post("/bulk/rerun", params=query, json=body), 403)
+        for _ in range(2):
+            assert api.post("/bulk/rerun", params=query, json=body).status_code == 202
+    for number in range(2):
+        (entry,) = audited(rows, f"rerun/{prefix}-{number}")
+        assert entry[:4] == ("operator", "operator", "bulk", 202)
+    reasons = text("SELECT reason FROM status.audit WHERE starts_with(target, :target)")
+    with rows.connect() as connection:
+        found = connection.scalars(reasons, {"target": f"rerun/{prefix}"}).all()
+    assert found == ["the hotel was closed"] * 2
 
 
 def test_a_change_whose_entry_cannot_be_written_is_not_made(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Engine, create_engine, text
 
-from tests.integration.status_api.asking import problem
+from tests.integration.status_api.asking import problem, put
 from tests.integration.status_api.service import Service, crash, migrate, running_service
 from tests.support.examples import APPROVAL, ORDER
 from tests.support.postgres import Database
@@ -81,6 +84,65 @@ def test_what_was_accepted_outlives_a_sigkill_of_the_api(
     for number, run in enumerate(runs):
         seen = own_api.get(f"/status/{run}").json()
         assert (seen["state"], seen["input"]) == ("PENDING", number)
+
+
+#: Holds the third start of a bulk rerun in its transaction, as long as a test holds the lock.
+_HOLD = (
+    """
+    CREATE FUNCTION status.hold() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock(4242);
+        RETURN NEW;
+    END $$
+    """,
+    """
+    CREATE TRIGGER hold BEFORE INSERT ON status.requests FOR EACH ROW
+    WHEN (NEW.rerun_of = 'died-2') EXECUTE FUNCTION status.hold()
+    """,
+)
+
+
+@pytest.fixture
+def holding(quiet_database: Database) -> Iterator[Engine]:
+    """Give the database as its superuser sees it, with what holds a start."""
+    engine = create_engine(quiet_database.url("postgres"))
+    with engine.begin() as connection:
+        for statement in _HOLD:
+            connection.execute(text(statement))
+    yield engine
+    with engine.begin() as connection:
+        connection.execute(text("DROP FUNCTION status.hold() CASCADE"))
+    engine.dispose()
+
+
+def test_a_bulk_rerun_whose_process_dies_in_the_middle_goes_on_and_starts_nothing_twice(
+    own_service: Service, own_api: httpx.Client, holding: Engine
+) -> None:
+    now = datetime.now(UTC)
+    put(holding, [(f"died-{number}", now - timedelta(hours=5 - number)) for number in range(5)])
+    query = {"q": "died-"}
+    token = {"token": own_api.post("/bulk/rerun", params=query).json()["token"]}
+
+    def started() -> list[tuple[str, int]]:
+        counted = text(
+            "SELECT rerun_of, count(*) FROM status.requests WHERE rerun_of IS NOT NULL"
+            " GROUP BY rerun_of ORDER BY rerun_of"
+        )
+        with holding.connect() as connection:
+            return [tuple(row) for row in connection.execute(counted)]
+
+    with holding.connect() as lock, ThreadPoolExecutor(1) as pool:
+        lock.execute(text("SELECT pg_advisory_lock(4242)"))
+        cut_off = pool.submit(own_api.post, "/bulk/rerun", params=query, json=token)
+        eventually("two of them are started", lambda: len(started()) == 2)
+        own_service.kill()
+        assert isinstance(cut_off.exception(), httpx.HTTPError)
+        lock.execute(text("SELECT pg_advisory_unlock(4242)"))
+    assert started() == [("died-0", 1), ("died-1", 1)]
+    own_service.start()
+    again = own_api.post("/bulk/rerun", params=query, json=token)
+    assert (again.status_code, again.json()["accepted"]) == (202, 5)
+    assert started() == [(f"died-{number}", 1) for number in range(5)]
 
 
 def test_the_api_ends_in_order_when_it_is_asked_to(own_service: Service) -> None:

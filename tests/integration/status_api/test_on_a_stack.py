@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -41,6 +42,7 @@ class Outage:
     ready: int
     waiting: str
     waiting_seen: dict[str, Any]
+    history: httpx.Response
     approved_early: str
     approved_twice: str
     finished: str
@@ -72,6 +74,7 @@ def outage(stack: Stack) -> Outage:
                 ready=api.get("/readyz").status_code,
                 waiting=waiting,
                 waiting_seen=waiting_seen,
+                history=api.get(f"/runs/{waiting}/history"),
                 approved_early=approved_early,
                 approved_twice=approved_twice,
                 finished=finished,
@@ -107,6 +110,15 @@ def test_the_last_state_is_served_as_stale_while_the_orchestrator_is_down(
     assert outage.waiting_seen["state"] == "RUNNING"
     assert outage.finished_during == outage.finished_before
     eventually("the API sees the engine again", lambda: not state_of(api, outage.waiting)["stale"])
+
+
+def test_what_only_the_engine_knows_is_a_503_that_says_when_to_ask_again(
+    api: httpx.Client, outage: Outage
+) -> None:
+    assert problem(outage.history, 503)["title"] == "The workflow engine cannot be asked"
+    assert int(outage.history.headers["Retry-After"]) >= 1
+    wait_for_end(api, outage.waiting, seconds=60)
+    assert api.get(f"/runs/{outage.waiting}/history").status_code == 200
 
 
 def test_an_approval_accepted_while_the_orchestrator_is_down_is_consumed_when_it_is_back(
@@ -231,6 +243,30 @@ def test_the_index_learns_of_an_end_that_nobody_asks_for(api: httpx.Client, db: 
             return bool(connection.scalar(text(query), {"run": run}) == "COMPLETED")
 
     eventually("the refresher has seen the end", indexed, seconds=20)
+
+
+def test_who_asks_for_a_run_that_waits_is_told_to_come_back_when_its_timer_is_due(
+    api: httpx.Client, db: Engine
+) -> None:
+    # Nobody is sent away for longer than 30 s, so the wait is a shorter one.
+    run = start(api, "request_escalation", {**ORDER, "approval_window_seconds": 29})
+
+    def noted() -> datetime | None:
+        # Not by the API: whoever asks it looks in the refresher's place.
+        with db.connect() as connection:
+            query = "SELECT wakes_at FROM status.runs WHERE instance_id = :run"
+            wakes_at: datetime | None = connection.scalar(text(query), {"run": run})
+            return wakes_at
+
+    wakes_at = eventually("the refresher has found the timer", noted, seconds=20)
+    assert wakes_at is not None
+    retry_after = int(api.get(f"/status/{run}").headers["Retry-After"])
+    assert retry_after > 3
+    left = wakes_at - datetime.now(UTC)
+    assert abs(retry_after - left.total_seconds()) < 2
+    (cause,) = api.get(f"/runs/{run}/why").json()["waits_for"]
+    assert (cause["kind"], datetime.fromisoformat(cause["until"])) == ("event", wakes_at)
+    assert api.post(f"/runs/{run}/terminate").status_code == 202
 
 
 def test_a_cancelled_trip_is_shown_as_cancelled(api: httpx.Client, db: Engine) -> None:

@@ -223,6 +223,20 @@ def test_a_look_at_a_run_is_given_to_one_process_only(outbox: Engine) -> None:
     assert index.due(10) == []
 
 
+def test_whoever_asks_for_a_run_does_not_keep_the_refresher_from_it_unless_it_changes(
+    outbox: Engine,
+) -> None:
+    index = RunIndex(outbox)
+    run = dispatched_trip(outbox)
+    index.absorb(report(run, "RUNNING", 1))
+    put_off(outbox, "1 second")
+    index.absorb(report(run, "RUNNING", 1))
+    assert index.due(10) == [run]
+    put_off(outbox, "1 second")
+    index.absorb(report(run, "RUNNING", 2))
+    assert index.due(10) == []
+
+
 def test_a_run_that_the_ledger_has_as_closed_is_looked_at_without_delay(
     outbox: Engine, quiet_database: Database
 ) -> None:

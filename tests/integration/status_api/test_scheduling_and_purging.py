@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +28,16 @@ def test_a_run_that_is_to_start_tomorrow_waits_and_says_so(lone_api: httpx.Clien
     why = lone_api.get(f"/runs/{run}/why").json()
     assert why["waits_for"][0]["kind"] == "start"
     assert why["waits_for"][0]["until"] == status.json()["start_at"]
+
+
+@pytest.mark.parametrize(("seconds", "advised"), [(86_400, {30}), (12, {10, 11, 12})])
+def test_whoever_starts_a_run_for_later_is_told_to_look_when_it_starts(
+    lone_api: httpx.Client, seconds: int, advised: set[int]
+) -> None:
+    later = {"start_at": hence(seconds=seconds)}
+    answer = lone_api.post("/workflows/task_chain", params=later, json=1)
+    assert answer.status_code == 202
+    assert int(answer.headers["Retry-After"]) in advised
 
 
 def test_a_start_that_is_due_and_finds_no_orchestrator_says_so(lone_api: httpx.Client) -> None:
@@ -275,6 +287,80 @@ def test_many_runs_end_by_one_request_after_a_dry_run(lone_api: httpx.Client) ->
     assert {lone_api.get(f"/status/{run}").json()["state"] for run in runs} == {"TERMINATED"}
     assert lone_api.get(f"/status/{late}").json()["state"] == "PENDING"
     problem(lone_api.post("/bulk/terminate", params={"q": mark}, json=token), 422)
+
+
+@pytest.fixture
+def ended(lone_api: httpx.Client) -> list[str]:
+    """Three runs that have ended; their IDs begin with the same mark."""
+    mark = f"ended-{uuid.uuid4().hex[:8]}"
+    runs = [
+        scheduled(lone_api, "book_trip", TRIP, instance_id=f"{mark}-{number}")
+        for number in range(3)
+    ]
+    for run in runs:
+        assert lone_api.post(f"/runs/{run}/cancel").status_code == 202
+    return runs
+
+
+def reruns(rows: Engine, mark: str) -> list[tuple[str, str, dict[str, str]]]:
+    """Return of each new run which it repeats, who asked for it, and its input."""
+    query = text(
+        "SELECT rerun_of, requested_by, input FROM status.requests"
+        " WHERE starts_with(rerun_of, :mark) ORDER BY rerun_of"
+    )
+    with rows.connect() as connection:
+        return [tuple(row) for row in connection.execute(query, {"mark": mark})]
+
+
+def test_runs_that_have_ended_run_again_by_one_request_and_none_of_them_twice(
+    lone_api: httpx.Client, rows: Engine, ended: list[str]
+) -> None:
+    mark = ended[0].rpartition("-")[0]
+    late = scheduled(lone_api, "book_trip", TRIP, instance_id=f"{mark}-late")
+    dry = lone_api.post("/bulk/rerun", params={"q": mark})
+    assert (dry.status_code, dry.json()["count"]) == (200, 3)
+    assert reruns(rows, mark) == []
+    # What ends after the count is no part of it.
+    assert lone_api.post(f"/runs/{late}/cancel").status_code == 202
+
+    token = {"token": dry.json()["token"]}
+
+    def confirm(_: int) -> httpx.Response:
+        return lone_api.post("/bulk/rerun", params={"q": mark}, json=token)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(confirm, range(8)))
+    done = {"action": "rerun", "count": 3, "accepted": 3, "refused": []}
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(202, done)] * 8
+    assert reruns(rows, mark) == [(run, "admin", TRIP) for run in ended]
+    assert lone_api.post("/bulk/rerun", params={"q": mark}).json()["count"] == 4
+
+
+def test_a_rerun_that_was_confirmed_misses_what_was_purged_since_the_count(
+    lone_api: httpx.Client, rows: Engine, ended: list[str]
+) -> None:
+    mark = ended[0].rpartition("-")[0]
+    token = {"token": lone_api.post("/bulk/rerun", params={"q": mark}).json()["token"]}
+    assert lone_api.delete(f"/runs/{ended[1]}").status_code == 204
+    done = lone_api.post("/bulk/rerun", params={"q": mark}, json=token).json()
+    assert (done["accepted"], done["refused"]) == (2, [])
+    assert [run for run, _, _ in reruns(rows, mark)] == [ended[0], ended[2]]
+
+
+def test_the_token_of_a_rerun_is_for_its_filters_its_time_and_its_caller(
+    service: Service, lone_api: httpx.Client, rows: Engine, ended: list[str]
+) -> None:
+    mark = ended[0].rpartition("-")[0]
+    query = {"q": mark}
+    token = {"token": lone_api.post("/bulk/rerun", params=query).json()["token"]}
+    problem(lone_api.post("/bulk/rerun", params={"q": ended[0]}, json=token), 422)
+    problem(lone_api.post("/bulk/purge", params=query, json=token), 422)
+    with service.client("operator") as operator:
+        problem(operator.post("/bulk/rerun", params=query, json=token), 422)
+    with rows.begin() as connection:
+        connection.execute(text("UPDATE status.bulk_tokens SET expires_at = clock_timestamp()"))
+    problem(lone_api.post("/bulk/rerun", params=query, json=token), 422)
+    assert reruns(rows, mark) == []
 
 
 @pytest.mark.parametrize("token", ["", "x", "x" * 201, 5, None])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.status_api.asking import problem, scheduled
+from tests.integration.status_api.asking import hence, problem, scheduled
 from tests.integration.status_api.service import Service, running_service
 from tests.support.postgres import Database
 from tests.support.runs import start
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,40 @@ def test_a_wait_is_held_while_nothing_changes_and_says_that_it_was(
     assert answer.json()["state"] == "PENDING"
 
 
-def test_a_wait_ends_when_the_run_changes(narrow: Service, narrow_api: httpx.Client) -> None:
+def held_requests(api: httpx.Client) -> float:
+    lines = api.get("/metrics").text.splitlines()
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("holdfast_api_held_requests ")
+    )
+
+
+def test_a_held_answer_is_given_as_soon_as_the_run_changes(
+    database: Database, tmp_path: Path
+) -> None:
+    one = {"HOLDFAST_WORKERS": "1"}
+    with (
+        running_service(database, tmp_path, one) as service,
+        service.client() as api,
+        service.client() as other,
+        ThreadPoolExecutor(1) as waiting,
+    ):
+        run = scheduled(api, "task_chain", 1)
+        before = api.get(f"/status/{run}")
+        held = waiting.submit(other.get, f"/status/{run}", headers={"Prefer": "wait=20"})
+        eventually("the answer is held", lambda: held_requests(api) == 1)
+        begun = time.monotonic()
+        assert api.post(f"/runs/{run}/terminate").status_code == 202
+        answer = held.result(timeout=30)
+        assert time.monotonic() - begun < 5
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert answer.json()["state"] == "TERMINATED"
+    assert answer.headers["ETag"] != before.headers["ETag"]
+
+
+def test_a_stream_ends_when_the_run_ends(narrow: Service, narrow_api: httpx.Client) -> None:
     run = scheduled(narrow_api, "task_chain", 1)
     with narrow.client() as other, other.stream("GET", f"/runs/{run}/stream") as stream:
         lines = stream.iter_lines()
@@ -51,6 +86,32 @@ def test_a_wait_ends_when_the_run_changes(narrow: Service, narrow_api: httpx.Cli
         rest = "\n".join(lines)
     assert rest.count("event: status") == 1
     assert '"state":"TERMINATED"' in rest
+
+
+def test_the_headers_of_an_answer_are_those_that_the_document_declares(
+    narrow_api: httpx.Client,
+) -> None:
+    paths = narrow_api.get("/openapi.json").json()["paths"]
+    named = {"Location", "Retry-After", "ETag", "Preference-Applied"}
+
+    def check(operation: tuple[str, str], answer: httpx.Response, status: int) -> None:
+        assert answer.status_code == status, answer.text
+        path, method = operation
+        declared = paths[path][method]["responses"][str(status)].get("headers", {})
+        assert {name for name in named if name in answer.headers} == set(declared)
+
+    tomorrow = {"start_at": hence(days=1)}
+    accepted = narrow_api.post("/workflows/task_chain", params=tomorrow, json=1)
+    check(("/workflows/{name}", "post"), accepted, 202)
+    status = ("/status/{instance_id}", "get")
+    location = accepted.headers["Location"]
+    held = narrow_api.get(location, headers={"Prefer": "wait=1"})
+    check(status, held, 200)
+    same = {"Prefer": "wait=1", "If-None-Match": held.headers["ETag"]}
+    check(status, narrow_api.get(location, headers=same), 304)
+    run = accepted.json()["instance_id"]
+    ended = narrow_api.post(f"/runs/{run}/terminate")
+    check(("/runs/{instance_id}/terminate", "post"), ended, 202)
 
 
 def test_an_answer_that_the_client_does_not_have_yet_is_not_held(narrow_api: httpx.Client) -> None:

@@ -144,5 +144,54 @@ def both(*breaks: Break) -> Break:
     return apply
 
 
+def agreed(key: str, /, **change: Any) -> Break:
+    """Let ledger and history agree that a step returned something else in some fields."""
+
+    def apply(world: World) -> World:
+        effect = world.ledger.effect[key]
+        result = {**effect.result, **change}
+        scheduled = world.histories[effect.runner].of_type("TASK_SCHEDULED")
+        (task,) = (event.event_id for event in scheduled if event.input == {"key": key})
+        return both(
+            edit("effects", {"result": result}, key=key),
+            told(
+                effect.runner,
+                lambda e: replace(e, result=result) if e.task_scheduled_id == task else e,
+            ),
+        )(world)
+
+    return apply
+
+
+def returned(instance: str, **change: Any) -> Break:
+    """Let a run return something else in some fields."""
+    return history(instance, lambda run: {"output": {**run.output, **change}})
+
+
+def swap(first: str, second: str) -> Break:
+    """Let two effects, by key, have been committed the other way round."""
+
+    def apply(w: World) -> World:
+        a, b = w.ledger.effect[first], w.ledger.effect[second]
+        return both(
+            edit("effects", {"seq": -b.seq}, key=first),
+            edit("effects", {"seq": a.seq}, key=second),
+            edit("effects", {"seq": b.seq}, key=first),
+        )(w)
+
+    return apply
+
+
+def struck_again(**change: Any) -> Break:
+    """Let another fault, changed like this, strike beside that of the world; it hit no run."""
+    return lambda world: replace(
+        world,
+        faults=(
+            *world.faults,
+            replace(world.faults[0], **{"id": "again", "in_flight": (), **change}),
+        ),
+    )
+
+
 def _is(row: Any, match: dict[str, Any]) -> bool:
     return all(getattr(row, name) == value for name, value in match.items())

@@ -11,10 +11,11 @@ import pytest
 
 from holdfast_chaos import facts
 from holdfast_chaos.invariants import ALL, check_all
-from holdfast_chaos.observations import EventSeen, Observations, Poll
+from holdfast_chaos.observations import NO_ANSWER, EventSeen, Observations, Poll
 from holdfast_chaos.world import Aim, Deed, World
 from tests.unit.chaos.breaking import (
     Break,
+    agreed,
     answer,
     append,
     both,
@@ -24,7 +25,10 @@ from tests.unit.chaos.breaking import (
     forget,
     history,
     ledger,
+    returned,
     seen,
+    struck_again,
+    swap,
     told,
     twice,
 )
@@ -183,6 +187,29 @@ EFFECTS: dict[str, Break] = {
         ),
     ),
     "wrong length in the leg's row": edit("legs", {"distance_km": 1.0}, batch_id="batch-of-small"),
+    **{
+        f"wrong {field} of {key}, that all agree on": agreed(key, **{field: value})
+        for key, field, value in (
+            (k("chain-neg", "step1"), "value", 9),
+            (k("small", "get_work_batch"), "count", 4),
+            (k("small", "process_results"), "count", 4),
+            (k("small", "process_results"), "total_km", 1.0),
+            (k("watch", "check_job_status", 1), "status", "completed"),
+            (k("watch", "check_job_status", 3), "status", "running"),
+            (k("gone", "check_job_status", 1), "status", "completed"),
+            (k("watch", "notify_complete"), "notification_id", "another"),
+            (k("small-order", "auto_approve_activity"), "verdict", "rejected"),
+            (k("small-order", "auto_approve_activity"), "amount", 1.0),
+            (k("approved", "process_approval_activity"), "amount", 1.0),
+            (k("timed-out", "handle_timeout_activity"), "amount", 1.0),
+            (k("trip", "book_flight"), "booking_id", "another"),
+            (k("trip", "book_flight"), "item", "JFK-AMS"),
+            (k("sold-out", "book_flight"), "booking_id", "another"),
+            (k("sold-out", "book_flight"), "item", "JFK-AMS"),
+            (k("sold-out", "cancel_hotel"), "undone", False),
+            (k("sold-out", "cancel_car"), "undone", True),
+        )
+    },
     "leg lost": drop("legs", batch_id="batch-of-small", index=1),
     "other leg stored": edit("legs", {"origin": "SIN"}, batch_id="batch-of-small", index=0),
     "total lost": drop("batch_results", instance="large"),
@@ -210,14 +237,21 @@ EFFECTS: dict[str, Break] = {
 
 STORIES: dict[str, Break] = {
     "history has another result": answer("chain-1", "step2", result={"value": 5}),
+    "history knows less of the result": answer("chain-1", "step2", result={}),
     "history says it failed": answer(
         "chain-1", "step2", type="TASK_FAILED", failure={"type": "InvalidValueError"}
     ),
     "effect that no history scheduled": forget("chain-1", "step2"),
     "returned something else": history("chain-1", {"output": [2, 4, 17]}),
     "returned too little": history("chain-1", {"output": [2, 4]}),
-    "another total returned": history("large", {"output": {"count": 130, "total_km": 1.0}}),
-    "booked, says the trip": history("cancelled", {"output": {"outcome": "booked"}}),
+    "another count returned": returned("large", count=129),
+    "another total returned": returned("large", total_km=1.0),
+    "another status returned": returned("watch", status="failed"),
+    "another verdict returned": returned("small-order", verdict="rejected"),
+    "another amount returned": returned("small-order", amount=1.0),
+    "another amount returned, by the branch": returned("approved", amount=1.0),
+    "no outcome of the trip": returned("trip", outcome="unknown"),
+    "booked, says the trip": returned("cancelled", outcome="booked"),
     "step that only the history knows": append(
         "chain-1",
         {
@@ -233,23 +267,14 @@ STORIES: dict[str, Break] = {
 # I4
 
 
-def _swap(first: str, second: str) -> Break:
-    def apply(w: World) -> World:
-        a, b = w.ledger.effect[first], w.ledger.effect[second]
-        return both(
-            edit("effects", {"seq": -b.seq}, key=first),
-            edit("effects", {"seq": a.seq}, key=second),
-            edit("effects", {"seq": b.seq}, key=first),
-        )(w)
-
-    return apply
-
-
 CAUSALITY: dict[str, Break] = {
-    "chain out of order": _swap(k("chain-1", "step1"), k("chain-1", "step2")),
-    "total before an item": _swap(
-        k("small", "process_work_item", 2), k("small", "process_results")
+    "chain out of order": swap(k("chain-1", "step1"), k("chain-1", "step2")),
+    "third step before the second": swap(k("chain-1", "step2"), k("chain-1", "step3")),
+    "failure noted before the step": swap(k("chain-neg", "step1"), k("chain-neg", "error_handler")),
+    "item before the batch was made": swap(
+        k("small", "get_work_batch"), k("small", "process_work_item", 0)
     ),
+    "total before an item": swap(k("small", "process_work_item", 2), k("small", "process_results")),
     "begun before its cause": edit(
         "attempts",
         lambda a: {"started_at": a.started_at - timedelta(seconds=0.1)},
@@ -260,10 +285,20 @@ CAUSALITY: dict[str, Break] = {
         lambda a: {"started_at": a.started_at - timedelta(seconds=0.1)},
         key=k("small", "process_results"),
     ),
-    "branch before the decision": _swap(
+    "branch before the decision": swap(
         k("approved", "record_decision"), k("approved", "process_approval_activity")
     ),
-    "hotel before flight": _swap(k("trip", "book_flight"), k("trip", "book_hotel")),
+    "time-out before the decision": swap(
+        k("timed-out", "record_decision"), k("timed-out", "handle_timeout_activity")
+    ),
+    "completion told before the last poll": swap(
+        k("watch", "check_job_status", 3), k("watch", "notify_complete")
+    ),
+    "failure told before the last poll": swap(
+        k("gone", "check_job_status", 1), k("gone", "notify_failure")
+    ),
+    "hotel before flight": swap(k("trip", "book_flight"), k("trip", "book_hotel")),
+    "car before hotel": swap(k("trip", "book_hotel"), k("trip", "book_car")),
     "effect without an attempt": drop("attempts", key=k("small-order", "auto_approve_activity")),
     "effect names no attempt": edit("effects", {"attempt_id": None}, key=k("chain-1", "step1")),
     "attempt after its effect": edit(
@@ -299,13 +334,20 @@ SAGAS: dict[str, Break] = {
         ),
         _stock("hotel", available=-1),
     ),
+    "undone, but the booking still holds": both(
+        edit("bookings", {"state": "booked"}, booking_id=k("sold-out", "book_hotel")),
+        _stock("hotel", available=-1),
+    ),
+    "undone, at no time": edit(
+        "bookings", {"cancelled_at": None}, booking_id=k("sold-out", "book_hotel")
+    ),
     "failed step not barred": both(
         forget("sold-out", "cancel_car"),
         drop("effects", key=k("sold-out", "cancel_car")),
         drop("attempts", key=k("sold-out", "cancel_car")),
         drop("effects", key=k("sold-out", "book_car")),
     ),
-    "undone in the wrong order": _swap(
+    "undone in the wrong order": swap(
         k("sold-out", "cancel_hotel"), k("sold-out", "cancel_flight")
     ),
     "booking of a good trip is gone": both(
@@ -344,6 +386,14 @@ def _decision(instance: str, verdict: str) -> Break:
             result=told_of(w.ledger.effect[k(instance, "record_decision")].result),
         )(w),
         history(instance, lambda h: {"output": told_of(h.output)}),
+    )
+
+
+def _word(instance: str, **change: Any) -> Break:
+    """Change what was sent to an order, or how it was answered."""
+    return seen(
+        "events",
+        lambda events: [replace(e, **change) if e.instance == instance else e for e in events],
     )
 
 
@@ -403,14 +453,15 @@ DECISIONS: dict[str, Break] = {
     "run returns another verdict": history(
         "approved", lambda h: {"output": {**h.output, "verdict": "rejected"}}
     ),
-    "nobody said so": seen(
-        "events",
-        lambda events: [
-            replace(e, data={"approved": True}, http=409) if e.instance == "rejected" else e
-            for e in events
-        ],
+    "said in an answer that was refused": _word("rejected", http=409),
+    "another word, whose answer was lost": _word(
+        "rejected", data={"approved": True}, http=NO_ANSWER
     ),
     "decided by an unknown event": drop("events", instance="approved"),
+    "decided by another order's event": edit(
+        "events", {"instance": "rejected"}, instance="approved"
+    ),
+    "event used up twice": twice("consumed_events", instance="approved"),
     "event not used up": drop("consumed_events", instance="approved"),
     "event used up by another run": edit(
         "consumed_events", {"instance": "rejected"}, instance="approved"
@@ -455,21 +506,30 @@ DECISIONS: dict[str, Break] = {
 # I7
 
 
-def _poll(change: dict[str, Any], **match: Any) -> Break:
-    """Change the last read of a run that matches."""
+def _poll(change: dict[str, Any], *, at: int = -1, **match: Any) -> Break:
+    """Change one of the reads of a run that match: the last, if nothing else is said."""
 
     def apply(polls: tuple[Poll, ...]) -> list[Poll]:
         hits = [p for p in polls if all(getattr(p, n) == v for n, v in match.items())]
-        return [replace(p, **change) if p is hits[-1] else p for p in polls]
+        return [replace(p, **change) if p is hits[at] else p for p in polls]
 
     return seen("polls", apply)
 
 
 OBSERVERS: dict[str, Break] = {
     "promise vanished": _poll({"http": 404, "state": None}, instance="chain-1", state="COMPLETED"),
-    "ran, then waits to begin": _poll({"state": "PENDING"}, instance="chain-1", state="COMPLETED"),
+    "ran, then waits to begin": both(
+        _poll({"state": "RUNNING"}, instance="chain-1", state="PENDING"),
+        _poll({"state": "PENDING"}, instance="chain-1", state="RUNNING"),
+    ),
+    "ended, then waits to begin": _poll(
+        {"state": "PENDING"}, instance="chain-1", state="COMPLETED"
+    ),
     "ended, then runs": _poll({"state": "RUNNING"}, instance="chain-1", state="COMPLETED"),
     "ended in two ways": _poll({"state": "TERMINATED"}, instance="cancelled", state="CANCELLED"),
+    "seen to end in another way first": _poll(
+        {"state": "FAILED"}, at=0, instance="chain-1", state="COMPLETED"
+    ),
     "output changed": _poll({"output": [1]}, instance="chain-1", state="COMPLETED"),
     "another end than the engine's": seen(
         "polls",
@@ -517,6 +577,8 @@ def _job(run: str, reminder: str) -> Break:
 QUIET: dict[str, Break] = {
     "job of a run that is over": _job("chain-1", "new-event-abc"),
     "job of a step of no run": _job("nobody::1::1", "run-activity"),
+    "timer of no run": _job("nobody", "timer-0-abc"),
+    "retention of no run": _job("nobody", "retention"),
     "job of no run at all": lambda w: replace(w, jobs=("stray",)),
     "child still runs": history("large:0:1", {"status": "RUNNING"}),
     "child never closed": drop("closed_runs", instance="large:0:1"),
@@ -530,18 +592,46 @@ QUIET: dict[str, Break] = {
 
 # I10 and the faults themselves
 
+STRUCK = world().faults[0].struck_at
+#: When the run that the fault hit took its next effect.
+WENT_ON = world().ledger.effect[k("after-kill", "step1")].committed_at
+MOMENT = timedelta(milliseconds=1)
+
+
+def _patience(seconds: float) -> Break:
+    return lambda w: replace(w, bounds=replace(w.bounds, recovery_seconds=seconds))
+
+
 RECOVERY: dict[str, Break] = {
     "never went on": fault(
         in_flight=("after-kill", "chain-1"),
         struck_at=world().ledger.closed["chain-1"].closed_at - timedelta(microseconds=1),
         moment_at=world().ledger.closed["chain-1"].closed_at - timedelta(microseconds=1),
     ),
-    "went on too late": lambda w: replace(w, bounds=replace(w.bounds, recovery_seconds=0.001)),
+    "went on too late": _patience(0.001),
+    "went on too late, although another fault had something down": both(
+        _patience(0.02), struck_again(struck_at=STRUCK + MOMENT, healed_at=STRUCK + 2 * MOMENT)
+    ),
+    "went on too late, and an earlier fault is no excuse": both(
+        _patience(0.02), struck_again(struck_at=STRUCK - MOMENT, healed_at=WENT_ON)
+    ),
+    "an effect that was on its way came too late": both(
+        edit("attempts", {"finished_at": STRUCK}, key=k("chain-1", "step3")),
+        struck_again(
+            struck_at=world().ledger.closed["chain-1"].closed_at + MOMENT, in_flight=("chain-1",)
+        ),
+        _patience(1.0),
+    ),
     "nobody looked": fault(in_flight=("trip",)),
 }
-late = world().faults[0].struck_at - timedelta(seconds=0.3)
+late = STRUCK - timedelta(seconds=0.3)
 VOID: dict[str, Break] = {
     "nothing was replaced": fault(after=world().faults[0].before),
+    "only the first of two was replaced": fault(
+        components=("activity-worker", "orchestrator"),
+        before={**world().faults[0].before, "orchestrator": "200"},
+        after={**world().faults[0].after, "orchestrator": "200"},
+    ),
     "did not come back": fault(after={"activity-worker": None}),
     "was not there": fault(before={"activity-worker": None}),
     "struck nothing": fault(components=()),
@@ -549,7 +639,7 @@ VOID: dict[str, Break] = {
     "too long after the start": fault(aim=Aim.AFTER_START, moment_at=late),
     "too long after the event": fault(aim=Aim.AFTER_EVENT, moment_at=late),
     "too long after the timer": fault(aim=Aim.AFTER_TIMER, moment_at=late),
-    "before the moment": fault(aim=Aim.AFTER_TIMER, moment_at=world().faults[0].struck_at + HOUR),
+    "before the moment": fault(aim=Aim.AFTER_TIMER, moment_at=STRUCK + HOUR),
     "freeze that froze nothing": fault(deed=Deed.FREEZE),
 }
 
@@ -587,3 +677,22 @@ def test_every_invariant_has_its_breaks() -> None:
 def test_a_freeze_that_stopped_and_went_on_is_not_void() -> None:
     frozen = fault(deed=Deed.FREEZE, witnessed=("activity-worker",), after=world().faults[0].before)
     assert red(frozen(world())) == set()
+
+
+def test_time_in_which_a_later_fault_has_something_down_does_not_count() -> None:
+    broken = both(
+        _patience(0.02), struck_again(struck_at=STRUCK + MOMENT, healed_at=WENT_ON - MOMENT)
+    )
+    assert red(broken(world())) == set()
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        "actorreminder||default||dapr.internal.default.orchestrator.workflow||chain-1||timer-0-abc",
+        "actorreminder||default||dapr.internal.default.orchestrator.workflow||chain-1||retention",
+        "app||default||orchestrator||holdfast-memory-1",
+    ],
+)
+def test_a_timer_or_the_retention_of_a_known_run_and_the_kept_word_are_no_orphans(job: str) -> None:
+    assert red(replace(world(), jobs=(job,))) == set()

@@ -61,7 +61,7 @@ def test_purge_deletes_the_run(cli: Cli, api: Api) -> None:
     assert json.loads(done.out) == {"instance_id": "r1", "purged": True}
 
 
-@pytest.mark.parametrize("action", ["suspend", "resume", "cancel", "terminate", "purge"])
+@pytest.mark.parametrize("action", ["suspend", "resume", "cancel", "terminate", "rerun", "purge"])
 def test_bulk_action_counts_first_and_says_how_to_do_it(cli: Cli, api: Api, action: str) -> None:
     count = {"action": action, "count": 12, "token": "tok en", "expires_at": ACCEPTED_AT}
     api.on("POST", f"/bulk/{action}", count)
@@ -86,6 +86,38 @@ def test_bulk_action_with_the_token_is_done(cli: Cli, api: Api) -> None:
     assert done.code == 0
     assert api.only.json == {"token": "t1"}
     assert done.out == "suspend: accepted for 2 of 2 runs\n"
+
+
+def test_bulk_rerun_with_the_token_is_done(cli: Cli, api: Api) -> None:
+    refused = [{"instance_id": "r2", "reason": "The run was purged"}]
+    result = {"action": "rerun", "count": 3, "accepted": 2, "refused": refused}
+    api.on("POST", "/bulk/rerun", result, 202)
+
+    done = cli("wf", "rerun", "--all", "--state", "failed", "--yes", "t1")
+
+    assert done.code == 5
+    assert (api.only.json, api.only.query) == ({"token": "t1"}, {"state": ["FAILED"]})
+    assert done.out.startswith("rerun: accepted for 2 of 3 runs\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("r1", "--all"),
+        ("r1", "--state", "FAILED"),
+        ("r1", "--yes", "t1"),
+        ("--all", "--new-id", "r2"),
+        ("--all", "--from-event", "5"),
+        ("--all", "--idempotency-key", "k"),
+        ("--all", "--wait"),
+    ],
+)
+def test_rerun_is_of_one_run_or_of_all_that_match(
+    cli: Cli, api: Api, arguments: tuple[str, ...]
+) -> None:
+    assert cli("wf", "rerun", *arguments).code == 2
+    assert api.asked == []
 
 
 def test_reason_of_a_bulk_action_is_in_the_command_that_does_it(cli: Cli, api: Api) -> None:

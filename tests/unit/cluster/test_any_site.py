@@ -5,17 +5,11 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from kubernetes.client import ApiClient, Configuration
 
 from holdfast_chaos.catalogue import KINDS, possible
 from holdfast_chaos.engine import EngineReader
@@ -30,79 +24,10 @@ from holdfast_cluster.chaos.any_site import any_site
 from holdfast_cluster.chaos.found import find_components, find_deployments, find_reference
 from holdfast_cluster.chaos.site_file import read_site_file
 from holdfast_cluster.errors import ClusterError
+from tests.unit.cluster.fake_cluster import FakeCluster
 
 ALLOWED = {guard.LABEL: guard.ALLOWED}
 DEPLOYMENTS = "/apis/apps/v1/namespaces/team/deployments"
-
-
-@dataclass
-class FakeCluster:
-    """An API server on loopback that knows some objects, and notes what it is asked."""
-
-    port: int
-    objects: dict[str, Any] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def client(self) -> ApiClient:
-        configuration = Configuration()
-        configuration.host = f"http://127.0.0.1:{self.port}"
-        return ApiClient(configuration)
-
-    def namespace(self, name: str, labels: dict[str, str] | None = None) -> None:
-        self.objects[f"/api/v1/namespaces/{name}"] = {
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": labels or {}},
-        }
-
-
-@pytest.fixture
-def cluster() -> Iterator[FakeCluster]:
-    with _running() as cluster:
-        yield cluster
-
-
-@contextmanager
-def _running() -> Iterator[FakeCluster]:
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            path, _, query = self.path.partition("?")
-            known.asked.append((self.command, path))
-            found = known.objects.get(path)
-            if found is not None and path.endswith("/deployments"):
-                found = {"items": _chosen(found["items"], parse_qs(query))}
-            body = json.dumps(found or {"kind": "Status", "code": 404}).encode()
-            self.send_response(200 if found else 404)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class's names
-
-        def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    known = FakeCluster(server.server_address[1])
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield known
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _chosen(items: list[dict[str, Any]], query: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """Return the objects that have the labels of a selector."""
-    wanted = set(query["labelSelector"][0].split(","))
-    return [
-        one
-        for one in items
-        if wanted <= {f"{key}={value}" for key, value in one["metadata"]["labels"].items()}
-    ]
 
 
 @pytest.fixture
@@ -250,10 +175,14 @@ def entered(cluster: FakeCluster, site_file: Path) -> Iterator[Site]:
     """
     cluster.namespace("dapr-system")
     components, withheld = found_in(cluster, site_file)
-    for namespace in ("team", "dapr-system"):
-        spec = {"containers": [{"name": "x"}]}
-        pod = {"metadata": {"name": "one", "namespace": namespace}, "spec": spec, "status": {}}
-        cluster.objects[f"/api/v1/namespaces/{namespace}/pods"] = {"items": [pod]}
+    for component in components.values():
+        labels = dict(part.split("=") for part in component.selector.split(","))
+        where = {"name": "-".join(labels.values()), "namespace": component.namespace}
+        cluster.objects[f"/api/v1/namespaces/{component.namespace}/pods/{where['name']}"] = {
+            "metadata": {**where, "labels": labels},
+            "spec": {"containers": [{"name": "x"}]},
+            "status": {},
+        }
     with httpx.Client() as nobody, serving_jobs() as jobs:
         yield Site(
             target=Pods(Cluster(cluster.client, components, None), "pods in team"),

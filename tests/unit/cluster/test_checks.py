@@ -16,11 +16,14 @@ def docker(
     *,
     answers: bool = False,
     client: bool = False,
+    daemon: bool = False,
     root: bool = False,
     debian: bool = False,
     host: str = "",
 ) -> checks.Finding:
-    return checks.check_docker(answers=answers, client=client, root=root, debian=debian, host=host)
+    return checks.check_docker(
+        answers=answers, client=client, daemon=daemon, root=root, debian=debian, host=host
+    )
 
 
 def test_docker_that_answers_is_fine_whoever_asks() -> None:
@@ -31,7 +34,8 @@ def test_docker_that_answers_is_fine_whoever_asks() -> None:
     ("finding", "level", "way_out"),
     [
         (docker(root=True, debian=True), Level.NOTE, "`make cluster` installs and starts one"),
-        (docker(client=True, debian=True), Level.FATAL, "usermod -aG docker"),
+        (docker(root=True, client=True, daemon=True), Level.NOTE, "installs and starts one"),
+        (docker(client=True, daemon=True, debian=True), Level.FATAL, "usermod -aG docker"),
         (docker(root=True), Level.FATAL, "install it"),
         (docker(debian=True), Level.FATAL, "install it"),
         (docker(root=True, debian=True, host="tcp://x:1"), Level.FATAL, "unset DOCKER_HOST"),
@@ -108,19 +112,19 @@ def test_every_condition_of_a_cluster_has_a_way_on(
     ],
 )
 def test_dapr_is_there_and_new_enough(version: str | None, level: Level, said: str) -> None:
-    finding = checks.check_dapr(version, "1.18.2")
+    finding = checks.check_dapr(version, "1.18.2", checks.HERE)
 
     assert finding.level is level
     assert said in finding.text
 
 
 def test_older_crds_are_named_with_what_helm_does_not_do() -> None:
-    finding = checks.check_crds(["configuration", "resiliency"])
+    finding = checks.check_crds(["configuration", "resiliency"], checks.HERE)
 
     assert finding.fatal
     assert "(configuration, resiliency)" in finding.text
     assert "Helm never changes them" in finding.text
-    assert checks.check_crds([]).level is Level.FINE
+    assert checks.check_crds([], checks.HERE).level is Level.FINE
 
 
 @pytest.mark.parametrize(

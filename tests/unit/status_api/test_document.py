@@ -74,6 +74,38 @@ def test_every_operation_needs_a_token_and_says_how_it_is_refused(openapi: dict[
             assert set(operation["responses"]) >= {"401", "403", "429"}
 
 
+@pytest.mark.parametrize(
+    ("operation", "status", "headers"),
+    [
+        ("post /workflows/{name}", "202", {"Location", "Retry-After"}),
+        ("post /runs/{instance_id}/rerun", "202", {"Location", "Retry-After"}),
+        ("post /runs/{instance_id}/terminate", "202", {"Location"}),
+        ("post /runs/{instance_id}/events/{event}", "202", {"Location"}),
+        ("post /bulk/{action}", "202", set()),
+        ("post /certificates", "201", {"Location"}),
+        ("get /status/{instance_id}", "200", {"ETag", "Retry-After", "Preference-Applied"}),
+        ("get /status/{instance_id}", "304", {"ETag", "Retry-After", "Preference-Applied"}),
+        ("get /status/{instance_id}", "404", set()),
+    ],
+)
+def test_an_answer_says_which_headers_it_has(
+    openapi: dict[str, Any], operation: str, status: str, headers: set[str]
+) -> None:
+    method, path = operation.split(" ")
+    answer = openapi["paths"][path][method]["responses"][status]
+    assert set(answer.get("headers", {})) == headers
+    assert all(each["schema"] for each in answer.get("headers", {}).values())
+
+
+def test_every_answer_that_asks_to_come_back_says_that_it_tells_when(
+    openapi: dict[str, Any],
+) -> None:
+    for methods in openapi["paths"].values():
+        for operation in methods.values():
+            for code in ("429", "503"):
+                assert "Retry-After" in operation["responses"][code]["headers"]
+
+
 def test_every_link_leads_to_an_operation_that_takes_what_it_gives(
     openapi: dict[str, Any],
 ) -> None:

@@ -99,10 +99,33 @@ def test_a_run_waits_for_what_was_begun_and_is_not_done(
     assert kinds(facts(*history)) == expected
 
 
+@pytest.mark.parametrize(
+    ("history", "sentence"),
+    [
+        ([STEP], "the activity step1, since 2031-01-01T12:00:00Z, on activity-worker."),
+        (
+            [event("CHILD_WORKFLOW_INSTANCE_CREATED", 1, instance_id="run-1:0:0", name="chunk")],
+            "its child run-1:0:0, since 2031-01-01T12:00:00Z.",
+        ),
+        (
+            [WAIT],
+            f"the event human_approval, since 2031-01-01T12:00:00Z, at most until {LATER}.",
+        ),
+    ],
+)
+def test_what_a_run_waits_for_is_told_with_the_time_since_when(
+    history: list[dict[str, Any]], sentence: str
+) -> None:
+    answer = explain(facts(STARTED, *history))
+    assert answer.sentence == f"It waits for {sentence}"
+    assert [cause.since for cause in answer.waits_for] == [NOON]
+
+
 def test_an_activity_whose_app_has_no_worker_is_told_as_that() -> None:
     answer = explain(facts(STARTED, STEP, worker_connected=False))
     assert answer.sentence == (
-        "It waits for the activity step1 on activity-worker, which has no worker connected now."
+        "It waits for the activity step1, since 2031-01-01T12:00:00Z, on activity-worker,"
+        " which has no worker connected now."
     )
     assert answer.waits_for[0].worker_connected is False
 
@@ -113,13 +136,19 @@ def test_a_turn_that_the_engine_cannot_save_is_put_down_to_the_missing_worker() 
 
 
 def test_an_event_is_told_with_its_end_and_with_the_command_that_sends_it() -> None:
-    answer = explain(facts(STARTED, WAIT))
+    order = run(workflow="request_escalation")
+    answer = explain(facts(STARTED, WAIT, run=order))
     assert answer.waits_for[0].until == datetime.fromisoformat(LATER)
     assert answer.commands == [
-        "holdfast wf raise-event run-1 human_approval --event-data '{…}'",
+        "holdfast wf raise-event run-1 human_approval --event-data '{\"approved\": true}'",
     ]
-    on_its_way = facts(STARTED, WAIT, undelivered=["human_approval"])
+    on_its_way = facts(STARTED, WAIT, run=order, undelivered=["human_approval"])
     assert explain(on_its_way).commands == []
+
+
+def test_the_command_for_an_event_of_a_run_that_is_in_no_catalogue_has_an_empty_document() -> None:
+    answer = explain(facts(STARTED, WAIT, run=run(workflow="of-somebody-else")))
+    assert answer.commands == ["holdfast wf raise-event run-1 human_approval --event-data '{}'"]
 
 
 def test_a_suspended_run_is_freed_by_its_resumption() -> None:

@@ -26,7 +26,7 @@ def check(world: World) -> InvariantResult:
         # Effects that the model does not have are I2's finding, and have no place in an order.
         expected = model.expect(run, world).effects
         known = tuple(effect for effect in effects if effect.key in expected)
-        for step, causes in model.CAUSES[run.workflow].items():
+        for step, causes in model.causes(run).items():
             attempts = world.ledger.attempts_of.get(run.instance, ())
             _check_step(step, causes, known, attempts, tally)
     return tally.result(ID, TITLE)

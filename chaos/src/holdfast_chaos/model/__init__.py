@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast_chaos.model.expectation import Expectation
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 
     Model = Callable[[DeclaredRun, World], Expectation]
 
+#: Each step, and the steps all of whose effects must be there before it begins.
+Causes = Mapping[str, tuple[str, ...]]
+
 _DECLARATIONS = {name: import_module(f"{__name__}.{name}") for name in PUBLIC_WORKFLOWS}
 
 MODELS: dict[str, Model] = {name: module.expect for name, module in _DECLARATIONS.items()}
 
-#: By workflow: each step, and the steps all of whose effects must be there before it begins.
-CAUSES: dict[str, Mapping[str, tuple[str, ...]]] = {
-    name: module.CAUSES for name, module in _DECLARATIONS.items()
+
+def _always(causes: Causes) -> Callable[[Any], Causes]:
+    return lambda _payload: causes
+
+
+#: By workflow: the causes of a run, given its input.
+CAUSES: dict[str, Callable[[Any], Causes]] = {
+    name: _always(module.CAUSES) for name, module in _DECLARATIONS.items()
 }
 
 
@@ -36,7 +44,12 @@ def expect(run: DeclaredRun, world: World) -> Expectation:
     return MODELS[run.workflow](run, world)
 
 
-def declare(workflow: str, model: Model, causes: Mapping[str, tuple[str, ...]]) -> None:
+def causes(run: DeclaredRun) -> Causes:
+    """Return which steps of a run may only begin after which others took effect."""
+    return CAUSES[run.workflow](run.input)
+
+
+def declare(workflow: str, model: Model, causes: Callable[[Any], Causes]) -> None:
     """Expect this of a workflow's runs from now on."""
     MODELS[workflow] = model
     CAUSES[workflow] = causes

@@ -173,10 +173,7 @@ class Cut(_Deed):
         """Let packets through again; return the components if any packet was dropped."""
         dropped = 0
         for node in self._rules():
-            counters = (
-                f"iptables -w -nvxL {_CHAIN} | awk 'NR > 2 {{ n += $1 }} END {{ print n+0 }}'"
-            )
-            dropped += int(self._shells.run(node, counters))
+            dropped += int(self._shells.run(node, _DROPPED))
             self._shells.run(node, UNCUT)
         return tuple(self._chosen) if dropped else ()
 
@@ -267,6 +264,7 @@ UNCUT = (
     f"iptables -w -D FORWARD -j {_CHAIN} 2>/dev/null; iptables -w -F {_CHAIN} 2>/dev/null; "
     f"iptables -w -X {_CHAIN} 2>/dev/null; true"
 )
+#: Prints how many packets the rules have dropped.
 _DROPPED = f"iptables -w -nvxL {_CHAIN} | awk 'NR > 2 {{ n += $1 }} END {{ print n + 0 }}'"
 #: Says how each process of ``$ids`` is; one that has ended says nothing.
 _STATES = (

@@ -1,4 +1,4 @@
-"""Start a run, or start one again."""
+"""Start a run, or start one again, or all that match."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import typer
 
 from holdfast_cli import views
 from holdfast_cli.client import Client, part
+from holdfast_cli.commands.steering import Every, Run, Yes, check, to_many
 from holdfast_cli.completions import complete_workflow
+from holdfast_cli.filters import filtered
 from holdfast_cli.inputs import json_text, later, seconds
 from holdfast_cli.output import Format, note, show
-from holdfast_cli.session import AppId, Key, Output, RunArgument, check_app_id, client
+from holdfast_cli.session import AppId, Key, Output, check_app_id, client
 from holdfast_cli.states import exit_code
 from holdfast_cli.waiting import wait_for_end
 
@@ -89,9 +91,10 @@ def run(
     _show(connection, answer.document, output, wait=wait, limit=limit)
 
 
+@filtered
 def rerun(
     ctx: typer.Context,
-    instance_id: RunArgument,
+    instance_id: Run = None,
     *,
     new_id: Annotated[
         str | None,
@@ -109,11 +112,25 @@ def rerun(
     idempotency_key: Key = None,
     wait: Wait = False,
     timeout: Timeout = None,
+    every: Every = False,
+    matching: dict[str, Any],
+    yes: Yes = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Start a new run with the same input, linked to the first."""
+    """Start a new run with the same input, linked to the first.
+
+    With --all, one for each finished run that matches; --yes TOKEN sent again starts none twice.
+    """
+    check(instance_id, matching, every=every, yes=yes)
     limit = _limit(timeout, wait=wait)
     wanted = {"instance_id": new_id, "from_event": from_event}
+    if instance_id is None:
+        if wait or any(one is not None for one in (*wanted.values(), idempotency_key)):
+            raise typer.BadParameter(
+                "--new-id, --from-event, --idempotency-key and --wait are for one run"
+            )
+        to_many(ctx, "rerun", matching, yes=yes, form=output)
+        return
     body = {name: value for name, value in wanted.items() if value is not None}
     connection = client(ctx)
     answer = connection.post(

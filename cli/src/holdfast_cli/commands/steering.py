@@ -1,4 +1,4 @@
-"""Hold, free, cancel, end, repair and purge: one run, or all that match."""
+"""Hold, free, cancel, end, repair and purge: one run, or all that match; rerun all."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def purge(
     if every or instance_id is None:
         _steer(ctx, "purge", instance_id, matching, every=every, yes=yes, form=output)
         return
-    _check(instance_id, matching, every=every, yes=yes)
+    check(instance_id, matching, every=every, yes=yes)
     client(ctx).delete(f"/runs/{part(instance_id)}")
     show({"instance_id": instance_id, "purged": True}, output, views.plain)
 
@@ -100,12 +100,26 @@ def _steer(
     form: Format,
     reason: str | None = None,
 ) -> None:
-    _check(instance_id, matching, every=every, yes=yes)
-    body = {} if reason is None else {"reason": reason}
-    if instance_id is not None:
-        answer = client(ctx).post(f"/runs/{part(instance_id)}/{action}", body)
-        show(answer.document, form, views.accepted)
+    check(instance_id, matching, every=every, yes=yes)
+    if instance_id is None:
+        to_many(ctx, action, matching, yes=yes, form=form, reason=reason)
         return
+    body = {} if reason is None else {"reason": reason}
+    answer = client(ctx).post(f"/runs/{part(instance_id)}/{action}", body)
+    show(answer.document, form, views.accepted)
+
+
+def to_many(
+    ctx: typer.Context,
+    action: str,
+    matching: dict[str, Any],
+    *,
+    yes: str | None,
+    form: Format,
+    reason: str | None = None,
+) -> None:
+    """Count the runs that match; with the token of the count, do it to them."""
+    body = {} if reason is None else {"reason": reason}
     if yes is not None:
         body["token"] = yes
     document = client(ctx).post(f"/bulk/{action}", body, matching).document
@@ -115,9 +129,10 @@ def _steer(
         raise typer.Exit(ExitCode.CONFLICT)
 
 
-def _check(
+def check(
     instance_id: str | None, matching: dict[str, Any], *, every: bool, yes: str | None
 ) -> None:
+    """End the command unless it is for one run, or for all that match."""
     if instance_id is None and not every:
         raise typer.BadParameter("the instance ID is missing; or give --all and filters")
     if instance_id is not None and (every or matching or yes is not None):

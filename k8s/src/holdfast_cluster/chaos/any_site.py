@@ -7,8 +7,6 @@ Deployments by the charts' labels, app-ids by their annotations, Secrets by the 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,10 +25,10 @@ from holdfast_cluster.chaos.ledger_access import ledger_access
 from holdfast_cluster.chaos.node_pods import NodePods
 from holdfast_cluster.chaos.site_file import SiteFile, read_site_file
 from holdfast_cluster.chaos.ways import Ways, forwarded, image_of, kubernetes_site
+from holdfast_cluster.context import one_context
 from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.kube import Kube
 from holdfast_local.tokens import EveryRole
-from holdfast_local.toolchain import ensure_tools
 
 _ROLES = ("admin", "approver")
 _SERVICE_PORT = 80
@@ -47,7 +45,7 @@ def any_site(file: Path) -> Iterator[Site]:
     tokens = _tokens(said.tokens)
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-chaos-")))
-        kube = _kube(said, folder)
+        kube = one_context(said.kubeconfig, said.context, folder, folder / "log")
         client = opened.enter_context(client_of(kube.kubeconfig))
         guard.require(client, [said.namespace, *filter(None, [said.node_pods])])
         deployments = find_deployments(client, said)
@@ -77,22 +75,6 @@ def any_site(file: Path) -> Iterator[Site]:
             withheld=withheld,
         )
         yield opened.enter_context(kubernetes_site(ways))
-
-
-def _kube(said: SiteFile, folder: Path) -> Kube:
-    """Return kubectl with a kubeconfig of the one context alone, so that nothing else is meant."""
-    found = shutil.which("kubectl")
-    kubectl = Path(found) if found else ensure_tools(("kubectl",))["kubectl"]
-    target = folder / "kubeconfig"
-    target.touch(mode=0o600)
-    log = folder / "log"
-    where = said.kubeconfig or Path(
-        os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config"
-    )
-    context = ("--context", said.context) if said.context else ()
-    shown = ("config", "view", "--minify", "--flatten", "--raw", "--output", "json")
-    target.write_text(Kube(kubectl, where, log).run(*shown, *context), "utf-8")
-    return Kube(kubectl, target, log)
 
 
 def _tokens(file: Path) -> Mapping[str, str]:

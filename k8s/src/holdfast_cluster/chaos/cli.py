@@ -17,7 +17,17 @@ import typer
 from kubernetes.client import ApiException
 from rich.console import Console
 
-from holdfast_chaos.campaign import SCHEDULE, Performance, Sum, campaign, perform, shrunk
+from holdfast_chaos.campaign import (
+    FAULTS,
+    RUNS,
+    SCHEDULE,
+    SEEDS,
+    Performance,
+    Sum,
+    campaign,
+    perform,
+    shrunk,
+)
 from holdfast_chaos.catalogue import KINDS, FaultKind, possible
 from holdfast_chaos.client import RefusedError
 from holdfast_chaos.declaration import Declaration, DeclarationError, load_declaration
@@ -91,8 +101,8 @@ def run(  # noqa: PLR0913 - a command's options
     on: Where = On.CLUSTER,
     site_file: SiteOption = None,
     seed: Seed = None,
-    faults: Faults = 24,
-    runs: Runs = 120,
+    faults: Faults = FAULTS,
+    runs: Runs = RUNS,
     kinds: Kinds = "",
     patterns: Patterns = "",
     declare: Declared = None,
@@ -115,7 +125,7 @@ def run(  # noqa: PLR0913 - a command's options
         played = perform(planned, site, folder, watcher)
         show_performance(played, _out)
         _publish(played, site)
-        if played.certificate.verdict != PASS and shrink and len(planned.faults) > 1:
+        if played.certificate.verdict != PASS and shrink:
             small = shrunk(played, site, folder, watcher, shrink * 60)
             _out.print(
                 f"still fails with {len(small.faults)} faults and {len(small.runs)} runs: "
@@ -132,9 +142,9 @@ def run_campaign(  # noqa: PLR0913 - a command's options
     *,
     on: Where = On.CLUSTER,
     site_file: SiteOption = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 1.")] = 10,
-    faults: Faults = 24,
-    runs: Runs = 120,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 1.")] = SEEDS,
+    faults: Faults = FAULTS,
+    runs: Runs = RUNS,
     kinds: Kinds = "",
     patterns: Patterns = "",
     declare: Declared = None,
@@ -145,15 +155,17 @@ def run_campaign(  # noqa: PLR0913 - a command's options
         watcher = _watcher()
         size = _Size(faults, runs, kinds, patterns, _declared(declare))
 
-        def play(seed: int, place: Path) -> Performance:
-            planned = size.schedule(seed, site)
-            watcher.say(f"seed {seed}: {len(planned.runs)} runs, {len(planned.faults)} faults")
+        def play(planned: Schedule, place: Path) -> Performance:
+            watcher.say(
+                f"seed {planned.seed}: {len(planned.runs)} runs, {len(planned.faults)} faults"
+            )
             played = perform(planned, site, place, watcher)
             show_performance(played, _out)
             _publish(played, site)
             return played
 
-        total = campaign(range(1, seeds + 1), play, folder, watcher)
+        schedules = (size.schedule(seed, site) for seed in range(1, seeds + 1))
+        total = campaign(schedules, play, folder, watcher)
     show_campaign(total, folder, _out)
     raise typer.Exit(0 if total.passed else 1)
 
@@ -176,7 +188,7 @@ def soak(
     first = secrets.randbelow(_LARGEST_SEED) if seed is None else seed
     with _failures(), _site(_place(ctx, on, site_file)) as site:
         limit = Limit(hours or (1 if not total else None), total or None)
-        size = _Size(24, 120, "", "", ())
+        size = _Size(FAULTS, RUNS, "", "", ())
         watcher = _watcher()
 
         def play(number: int) -> Performance:

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from holdfast_chaos.campaign import Performance, Sum
+from holdfast_chaos.campaign import OFTEN_ENOUGH, Performance, Sum
 from holdfast_chaos.coverage import KindCovered
 from holdfast_chaos.soak import Soak
 from holdfast_chaos.statistics import summary
@@ -60,11 +60,23 @@ def show_campaign(total: Sum, folder: Path, out: Console) -> None:
         f"  {data['effects']:,} effects: {data['duplicated']} duplicated, "
         f"{data['missing']} missing\n"
         f"  violations: {data['violations'] or 'none'}\n"
+        f"  {_coverage(total)}\n"
         f"  {folder / 'campaign.json'}",
         highlight=False,
         soft_wrap=True,
     )
     out.print("[bold green]PASS[/]" if total.passed else "[bold red]FAIL[/]")
+
+
+def _coverage(total: Sum) -> str:
+    """Say whether a whole campaign met all that it is to meet."""
+    if not total.whole:
+        return "coverage: not judged, this is no whole campaign"
+    core = ", ".join(total.core()) or "their runs"
+    found = [f"{kind} {times}" for kind, times in total.too_seldom().items()]
+    if found:
+        return f"coverage: too seldom with {core} under way at once: {', '.join(found)}"
+    return f"coverage: each kind {OFTEN_ENOUGH} times or more with {core} under way at once"
 
 
 def show_soak(soaked: Soak, folder: Path, out: Console) -> None:

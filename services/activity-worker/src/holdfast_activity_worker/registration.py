@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dapr.ext.workflow import WorkflowActivityContext, WorkflowRuntime
-from structlog.contextvars import bound_contextvars
 
 from holdfast_activity_worker.ledger import Ledger
 from holdfast_activity_worker.work import Implementation
 from holdfast_contracts.core import EffectKey
 from holdfast_contracts.errors import PermanentError
+from holdfast_servicekit import logs
 from holdfast_servicekit.runtime import sdk_logs
 
 EngineActivity = Callable[[WorkflowActivityContext, Any], dict[str, Any]]
@@ -22,6 +22,8 @@ def as_engine_activity(ledger: Ledger, implementation: Implementation[Any, Any])
     activity = implementation.activity
 
     def run(_context: WorkflowActivityContext, payload: Any) -> dict[str, Any]:
+        # Not for as long as this lasts: the SDK logs a failure when it has ended.
+        logs.bind()
         try:
             command = activity.input.model_validate(payload)
             EffectKey.parse(command.key)
@@ -29,8 +31,8 @@ def as_engine_activity(ledger: Ledger, implementation: Implementation[Any, Any])
             raise PermanentError(
                 f"{activity.name} was given no {activity.input.__name__}: {error}"
             ) from error
-        with bound_contextvars(instance_id=command.instance, key=command.key):
-            result: dict[str, Any] = ledger.run(implementation, command).model_dump(mode="json")
+        logs.bind(instance_id=command.instance, key=command.key)
+        result: dict[str, Any] = ledger.run(implementation, command).model_dump(mode="json")
         return result
 
     run.__name__ = activity.name

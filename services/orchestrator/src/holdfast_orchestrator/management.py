@@ -24,6 +24,7 @@ from holdfast_orchestrator.gateway import (
     InstanceUnreadableError,
     NoSuchInstanceError,
 )
+from holdfast_servicekit import logs
 from holdfast_servicekit.problems import Problem
 from holdfast_servicekit.sidecar import Sidecar
 
@@ -100,6 +101,7 @@ def _register_starts_and_reads(
     @pages.post("/instances")
     def start() -> ResponseReturnValue:
         wanted = _parse(StartRequest)
+        logs.bind(instance_id=wanted.instance_id)  # the path does not name it
         gateway.start(wanted.workflow, wanted.instance_id, wanted.input, wanted.start_at)
         return jsonify(instance_id=wanted.instance_id, status="PENDING"), HTTPStatus.CREATED
 

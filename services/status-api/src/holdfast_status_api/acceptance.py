@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -41,6 +41,16 @@ class Terms:
     def named(self) -> list[list[str]]:
         """Return those that are given, for the request's fingerprint."""
         return [[name, str(value)] for name, value in vars(self).items() if value is not None]
+
+    def fault_of_deadline(self) -> str | None:
+        """Return why no run could keep the deadline, or ``None`` if one could."""
+        if self.deadline is None:
+            return None
+        if self.deadline <= datetime.now(UTC):
+            return "has passed already"
+        if self.start_at is not None and self.deadline <= self.start_at:
+            return "must be later than the start"
+        return None
 
 
 _NO_TERMS = Terms()

@@ -6,12 +6,15 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StrictBool
+from sqlalchemy import Engine, select
 
 from holdfast_contracts.core import Event, Model
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL, Approval
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
 from holdfast_status_api.auth.callers import Caller
+from holdfast_status_api.index import Run
+from holdfast_status_api.tables import requests
 
 
 class ApprovalBody(Model):
@@ -37,11 +40,29 @@ def data_of(event: Event, document: Any, who: Caller) -> BaseModel:
     return body
 
 
-def refuse_own(event: Event, requested_by: str | None, who: Caller) -> None:
+def refuse_own(engine: Engine, event: Event, run: Run, who: Caller) -> None:
     """Raise the 403 for whoever decides an order that they requested, whatever their role."""
-    if event.name == HUMAN_APPROVAL.name and requested_by == who.subject:
+    if event.name == HUMAN_APPROVAL.name and is_own(engine, run, who):
+        what = "this order" if run.requested_by == who.subject else "an order that this one repeats"
         raise Problem(
             HTTPStatus.FORBIDDEN,
             "An order of one's own",
-            f"{who.subject} requested this order; somebody else has to decide it.",
+            f"{who.subject} requested {what}; somebody else has to decide it.",
         )
+
+
+def is_own(engine: Engine, run: Run, who: Caller) -> bool:
+    """Say whether the caller requested the run, or one that it repeats, however far back."""
+    if run.requested_by == who.subject:
+        return True
+    return run.rerun_of is not None and who.subject in _requesters(engine, run.rerun_of)
+
+
+def _requesters(engine: Engine, instance_id: str) -> frozenset[str]:
+    """Return who requested the run and each that it repeats; a purge leaves that as it was."""
+    asked = select(requests.c.rerun_of, requests.c.requested_by)
+    first = asked.where(requests.c.instance_id == instance_id).cte("chain", recursive=True)
+    chain = first.union(asked.join(first, requests.c.instance_id == first.c.rerun_of))
+    with engine.connect() as connection:
+        found = connection.scalars(select(chain.c.requested_by)).all()
+    return frozenset(subject for subject in found if subject is not None)

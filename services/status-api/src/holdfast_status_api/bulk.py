@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from sqlalchemy import ColumnElement, Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
 
-from holdfast_contracts.catalogue import WORKFLOWS
+from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS, WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import operations
+from holdfast_status_api.acceptance import Terms, accept_run
 from holdfast_status_api.auth import audit
 from holdfast_status_api.doctor import Doctor
+from holdfast_status_api.index import RunIndex
 from holdfast_status_api.listing import Filters, count
+from holdfast_status_api.looking import known_run
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import bulk_tokens, runs
 
@@ -26,7 +29,9 @@ _VALID_FOR = timedelta(minutes=10)
 
 #: What is said of each run where nothing was said of all.
 _ONE_OF_MANY = "one of many"
-ACTIONS = ("suspend", "resume", "cancel", "terminate", "repair", "purge")
+ACTIONS = ("suspend", "resume", "cancel", "terminate", "repair", "rerun", "purge")
+#: What may be confirmed again with its token: done twice, it has been done once.
+_REPEATABLE = frozenset({"rerun"})
 
 
 @dataclass(frozen=True)
@@ -87,47 +92,67 @@ def perform(
     """Do it to the runs that the dry run could see; a run that was accepted later is not met.
 
     A run that refuses, because it changed in the meantime, does not keep the others from it.
+    A rerun that is confirmed again, at once or after its process died, starts what was not yet
+    started of the same runs, and nothing twice.
     """
     met = _met(action, filters, doctor)
     with engine.begin() as connection:
-        as_of = connection.scalar(
-            update(bulk_tokens)
-            .where(
-                bulk_tokens.c.digest == _digest(token),
-                bulk_tokens.c.subject == subject,
-                bulk_tokens.c.action == action,
-                bulk_tokens.c.filters == filters.canonical(),
-                bulk_tokens.c.used_at.is_(None),
-                bulk_tokens.c.expires_at > func.clock_timestamp(),
-            )
-            .values(used_at=func.clock_timestamp())
-            .returning(bulk_tokens.c.as_of)
-        )
-        if as_of is None:
-            raise Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "The token does not fit",
-                "It is unknown, used, expired, or was given to another caller, for another action,"
-                " or for other filters. Ask without a token first.",
-                errors=[{"pointer": "/token", "detail": "is of no dry run of this request"}],
-            )
+        as_of = _use(connection, action, filters, subject, token)
+        seen = [runs.c.accepted_at <= as_of]
+        if action == "rerun":
+            # What ended since the count is no part of it, however often this is confirmed.
+            seen.append(func.greatest(runs.c.finished_at, runs.c.observed_at) <= as_of)
         found = connection.execute(
             select(runs.c.instance_id, runs.c.workflow)
-            .where(*filters.conditions(), met, runs.c.accepted_at <= as_of)
+            .where(*filters.conditions(), met, *seen)
             .order_by(runs.c.accepted_at, runs.c.instance_id)
             .limit(MOST)
         ).all()
     outcome = Outcome([], [])
     for instance_id, workflow in found:
         audit.about(f"{action}/{instance_id}")
+        audit.because(reason)
         try:
-            _apply(engine, action, instance_id, workflow, reason or _ONE_OF_MANY)
+            if action == "rerun":
+                _rerun(engine, instance_id, subject, token)
+            else:
+                _apply(engine, action, instance_id, workflow, reason or _ONE_OF_MANY)
             outcome.accepted.append(instance_id)
         except Problem as problem:
             outcome.refused.append((instance_id, str(problem)))
     audit.about(action)
     audit.because(reason)
     return outcome
+
+
+def _use(
+    connection: Connection, action: str, filters: Filters, subject: str, token: str
+) -> datetime:
+    """Use the token, and return when its dry run was; a 422 for one that does not fit."""
+    fits = [
+        bulk_tokens.c.digest == _digest(token),
+        bulk_tokens.c.subject == subject,
+        bulk_tokens.c.action == action,
+        bulk_tokens.c.filters == filters.canonical(),
+        bulk_tokens.c.expires_at > func.clock_timestamp(),
+    ]
+    if action not in _REPEATABLE:
+        fits.append(bulk_tokens.c.used_at.is_(None))
+    as_of: datetime | None = connection.scalar(
+        update(bulk_tokens)
+        .where(*fits)
+        .values(used_at=func.clock_timestamp())
+        .returning(bulk_tokens.c.as_of)
+    )
+    if as_of is None:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "The token does not fit",
+            "It is unknown, used, expired, or was given to another caller, for another action,"
+            " or for other filters. Ask without a token first.",
+            errors=[{"pointer": "/token", "detail": "is of no dry run of this request"}],
+        )
+    return as_of
 
 
 def _met(action: str, filters: Filters, doctor: Doctor) -> ColumnElement[bool]:
@@ -143,6 +168,8 @@ def _applicable(action: str) -> ColumnElement[bool]:
     match action:
         case "purge":
             return runs.c.terminal
+        case "rerun":
+            return runs.c.terminal & runs.c.workflow.in_(sorted(PUBLIC_WORKFLOWS))
         case "suspend":
             return ~runs.c.terminal & (runs.c.state != State.SUSPENDED)
         case "resume":
@@ -168,6 +195,21 @@ def _apply(engine: Engine, action: str, instance_id: str, workflow: str, reason:
             operations.repair(engine, instance_id, reason)
         case _:
             operations.terminate(engine, instance_id, reason)
+
+
+def _rerun(engine: Engine, instance_id: str, subject: str, token: str) -> None:
+    """Accept a new run with the input of one that has ended; with one token, once."""
+    source = known_run(RunIndex(engine), instance_id)
+    accept_run(
+        engine,
+        operations.repeatable(source),
+        source.input,
+        instance_id=None,
+        # With blanks, which the key of no request has.
+        idempotency_key=f"bulk {_digest(token)} {instance_id}",
+        requested_by=subject,
+        terms=Terms(rerun_of=instance_id),
+    )
 
 
 def _digest(token: str) -> str:

@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND
 from holdfast_servicekit.problems import MEDIA_TYPE
-from holdfast_status_api import approvals, links
+from holdfast_status_api import approvals, links, response_headers
 from holdfast_status_api.answers import ProblemAnswer
 from holdfast_status_api.auth.permissions import rule_for
 from holdfast_status_api.certificates import Deposit
@@ -96,6 +96,7 @@ def build(app: OpenAPI) -> dict[str, Any]:
     links.connect(document)
     _secure(document)
     _bounded(document)
+    response_headers.declare(document)
     return document
 
 

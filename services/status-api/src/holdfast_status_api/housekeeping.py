@@ -197,7 +197,9 @@ class Housekeeper(Lasting):
                 )
             )
         _FOUND.inc()
-        _log.info("a run was found that did not come through the API", id=report.instance_id)
+        _log.info(
+            "a run was found that did not come through the API", instance_id=report.instance_id
+        )
         self._index.absorb(report)
 
     @contextmanager

@@ -111,6 +111,7 @@ class RunIndex:
         """
         with self._engine.begin() as connection:
             state = _state(connection, report)
+            unchanged = runs.c.updated_at == report.updated_at
             in_order = [
                 runs.c.instance_id == report.instance_id,
                 ~runs.c.terminal,
@@ -134,9 +135,10 @@ class RunIndex:
                     updated_at=report.updated_at,
                     finished_at=report.updated_at if state.terminal else None,
                     observed_at=func.clock_timestamp(),
-                    next_look_at=_next_look(),
+                    # Whoever asks often must not keep the refresher from one that stands still.
+                    next_look_at=case((unchanged, runs.c.next_look_at), else_=_next_look()),
                     asked_at=None,
-                    wakes_at=case((runs.c.updated_at == report.updated_at, runs.c.wakes_at)),
+                    wakes_at=case((unchanged, runs.c.wakes_at)),
                 )
             )
         return self.find(report.instance_id)

@@ -22,6 +22,7 @@ from holdfast_status_api.commands import (
     withdraw,
 )
 from holdfast_status_api.frozen import Frozen
+from holdfast_status_api.index import Run
 from holdfast_status_api.locks import take_turns
 from holdfast_status_api.receipts import Receipt, accept_event, is_closed, note_reason
 from holdfast_status_api.states import State
@@ -105,6 +106,18 @@ def refuse_to_repair(instance_id: str, frozen: Frozen | None) -> None:
         )
     if not frozen.repairable:
         raise Problem(HTTPStatus.CONFLICT, "The run cannot be repaired", frozen.sentence)
+
+
+def repeatable(source: Run) -> Workflow[Any, Any]:
+    """Return the workflow to run again for a run that has ended; a 409 if it has not."""
+    flow = flow_of(source.workflow)
+    if not source.state.terminal:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "The run has not ended",
+            f"{source.instance_id} is {source.state}; it can run again when it has ended.",
+        )
+    return flow
 
 
 def purge(engine: Engine, instance_id: str) -> None:

@@ -40,13 +40,11 @@ class Pace:
         moment = run.wakes_at
         if run.state is State.PENDING and run.start_at is not None:
             moment = run.start_at
-        if moment is not None and moment > datetime.now(UTC):
-            return _whole((moment - datetime.now(UTC)).total_seconds())
-        return _whole(self.step_seconds(run.workflow))
+        return self._until(moment, run.workflow)
 
-    def first_look(self, workflow: str) -> int:
+    def first_look(self, workflow: str, start_at: datetime | None = None) -> int:
         """Return in how many seconds a run that was accepted now is likely to be further."""
-        return _whole(self.step_seconds(workflow))
+        return self._until(start_at, workflow)
 
     def step_seconds(self, workflow: str) -> float:
         """Return how long the slowest step of a workflow usually takes."""
@@ -54,6 +52,10 @@ class Pace:
         flow = WORKFLOWS.get(workflow)
         names = () if flow is None else (activity.name for activity in flow.activities)
         return max((steps[name] for name in names if name in steps), default=_UNKNOWN_SECONDS)
+
+    def _until(self, moment: datetime | None, workflow: str) -> int:
+        left = None if moment is None else (moment - datetime.now(UTC)).total_seconds()
+        return _whole(left if left is not None and left > 0 else self.step_seconds(workflow))
 
     def _known(self) -> dict[str, float]:
         with self._lock:

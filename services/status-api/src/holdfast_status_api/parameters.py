@@ -46,6 +46,17 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
 #: One in a document.
 WrittenMoment = Annotated[AwareDatetime, BeforeValidator(_written)]
 _SCHEMAS: dict[tuple[Any, ...], dict[str, Any]] = {}
+#: What the members of each model are in a request; those of any other are parts of the path.
+PLACES = {
+    "StartQuery": "parameter",
+    "BatchQuery": "parameter",
+    "ListQuery": "parameter",
+    "FilterQuery": "parameter",
+    "RecordingQuery": "parameter",
+    "AuditQuery": "parameter",
+    "WaitHeader": "header",
+    "IdempotencyHeader": "header",
+}
 
 
 class _Parameters(BaseModel):
@@ -143,7 +154,7 @@ class ListQuery(FilterQuery):
 class ActionPath(BaseModel):
     """What to do to many runs."""
 
-    action: Literal["suspend", "resume", "cancel", "terminate", "repair", "purge"]
+    action: Literal["suspend", "resume", "cancel", "terminate", "repair", "rerun", "purge"]
 
 
 class WaitHeader(_Parameters):
@@ -204,15 +215,7 @@ def printable(text: str, parameter: str = "q") -> str:
 
 def refuse(error: ValidationError) -> Response:
     """Answer 422 for a path, query or header that is not as its model says."""
-    place = {
-        "StartQuery": "parameter",
-        "BatchQuery": "parameter",
-        "ListQuery": "parameter",
-        "FilterQuery": "parameter",
-        "WaitHeader": "header",
-        "AuditQuery": "parameter",
-        "IdempotencyHeader": "header",
-    }.get(error.title, "path")
+    place = PLACES.get(error.title, "path")
     errors = [
         {place: str(item["loc"][0]) if item["loc"] else "", "detail": item["msg"]}
         for item in error.errors(include_url=False)

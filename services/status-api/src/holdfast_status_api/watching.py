@@ -170,10 +170,10 @@ class Watches(Lasting):
         except Problem as gone:
             watch.end(gone)
         except SQLAlchemyError as error:
-            _log.warning("a watched run cannot be read", id=instance_id, error=str(error))
+            _log.warning("a watched run cannot be read", instance_id=instance_id, error=str(error))
         except Exception:  # noqa: BLE001 - logged with its trace
             # One run that cannot be read must not stop the look at all others.
-            _log.exception("a watched run was not read", id=instance_id)
+            _log.exception("a watched run was not read", instance_id=instance_id)
 
 
 def comparable(seen: Seen) -> Seen:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from holdfast_contracts.catalogue import WORKFLOWS
 from holdfast_contracts.core import RESUME
+from holdfast_status_api import approvals
 from holdfast_status_api.frozen import Frozen
 from holdfast_status_api.index import Run
 from holdfast_status_api.opened import CHILD, TASK, TIMER, open_steps
+from holdfast_status_api.samples import sample_of
 from holdfast_status_api.states import STALLED, State
 
 #: What is listed one by one; a batch waits for thousands of items.
@@ -182,9 +187,11 @@ def _running(facts: Facts) -> Why:
             sentence = "Its next turn is due; the orchestrator has it in hand."
         return Why(sentence, absent or (cause,))
     commands = [
-        f"holdfast wf raise-event {run.instance_id} {cause.name} --event-data '{{…}}'"
+        _send(run, cause.name)
         for cause in causes
-        if cause.kind is Kind.EVENT and cause.name not in facts.undelivered
+        if cause.kind is Kind.EVENT
+        and cause.name is not None
+        and cause.name not in facts.undelivered
     ]
     return Why(_sentence(causes), causes, commands)
 
@@ -203,18 +210,19 @@ def _no_worker(facts: Facts) -> tuple[Cause, ...]:
 def _sentence(causes: Sequence[Cause]) -> str:
     first = causes[0]
     more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
+    since = f", since {_clock(first.since)}" if first.since else ""
     match first.kind:
         case Kind.ACTIVITY:
-            where = f"the activity {first.name} on {first.app_id}{more}"
+            where = f"the activity {first.name}{more}{since}, on {first.app_id}"
             if first.worker_connected is False:
                 return f"It waits for {where}, which has no worker connected now."
             detail = f"; {first.detail}" if first.detail else ""
             return f"It waits for {where}{detail}."
         case Kind.CHILD:
-            return f"It waits for its child {first.name}{more}."
+            return f"It waits for its child {first.name}{more}{since}."
         case Kind.EVENT:
             until = f", at most until {_clock(first.until)}" if first.until else ""
-            return f"It waits for the event {first.name}{until}."
+            return f"It waits for the event {first.name}{since}{until}."
         case _:
             until = _clock(first.until) if first.until else "a time that is not known"
             return f"It waits for a timer until {until}{more}."
@@ -269,6 +277,15 @@ def _moment(timestamp: str) -> datetime:
 
 def _clock(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _send(run: Run, event: str) -> str:
+    """Return the command that sends an event, with data that its contract takes."""
+    flow = WORKFLOWS.get(run.workflow)  # none: the run was started by other means
+    declared = None if flow is None else flow.event(event)
+    data = {} if declared is None else sample_of(approvals.body_of(declared))
+    text = shlex.quote(json.dumps(data, ensure_ascii=False))
+    return f"holdfast wf raise-event {run.instance_id} {event} --event-data {text}"
 
 
 def _cancel(run: Run) -> str:

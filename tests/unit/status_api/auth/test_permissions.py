@@ -11,6 +11,9 @@ from holdfast_status_api.auth.callers import Role
 from holdfast_status_api.auth.permissions import RULES, Rule, rule_for
 
 EVERYBODY = frozenset(Role)
+OPERATING = frozenset({Role.OPERATOR, Role.ADMIN})
+APPROVING = frozenset({Role.APPROVER, Role.ADMIN})
+ADMINISTERING = frozenset({Role.ADMIN})
 PUBLIC = {
     "/healthz",
     "/readyz",
@@ -70,6 +73,7 @@ def test_only_these_are_public() -> None:
         ("GET", "/audit", {}, {Role.ADMIN}),
         ("POST", "/bulk/<action>", {"action": "purge"}, {Role.ADMIN}),
         ("POST", "/bulk/<action>", {"action": "cancel"}, {Role.OPERATOR, Role.ADMIN}),
+        ("POST", "/bulk/<action>", {"action": "rerun"}, {Role.OPERATOR, Role.ADMIN}),
     ],
 )
 def test_roles_are_as_agreed(
@@ -78,6 +82,47 @@ def test_roles_are_as_agreed(
     rule = rule_for(method, route, values)
     assert rule is not None
     assert rule.roles == roles
+
+
+def test_roles_of_the_pages_are_as_agreed() -> None:
+    pages = {
+        name.replace(" /console/", " "): (rule.roles, rule.action)
+        for name, rule in RULES.items()
+        if rule.session
+    }
+    # What is not here shows what everybody may see, and changes nothing.
+    agreed = {name: (EVERYBODY, "") for name in pages if name.startswith("GET ")} | {
+        "GET bulk": (OPERATING, ""),
+        "GET webhooks": (ADMINISTERING, ""),
+        "GET webhooks/{webhook}": (ADMINISTERING, ""),
+        "GET audit": (ADMINISTERING, ""),
+        "POST logout": (EVERYBODY, ""),
+        "POST start/{name}": (OPERATING, "run.start"),
+        "POST runs/{run}/suspend": (OPERATING, "run.suspend"),
+        "POST runs/{run}/resume": (OPERATING, "run.resume"),
+        "POST runs/{run}/cancel": (OPERATING, "run.cancel"),
+        "POST runs/{run}/terminate": (OPERATING, "run.terminate"),
+        "POST runs/{run}/rerun": (OPERATING, "run.rerun"),
+        "POST runs/{run}/repair": (OPERATING, "run.repair"),
+        "POST runs/{run}/decide": (APPROVING, "order.decide"),
+        "POST runs/{run}/purge": (ADMINISTERING, "run.purge"),
+        "POST bulk/{action}": (OPERATING, "bulk"),
+        "POST bulk/purge": (ADMINISTERING, "bulk"),
+        "POST webhooks": (ADMINISTERING, "webhook.create"),
+        "POST webhooks/{webhook}/redeliver": (ADMINISTERING, "webhook.redeliver"),
+        "POST webhooks/{webhook}/remove": (ADMINISTERING, "webhook.delete"),
+    }
+    assert pages == agreed
+
+
+def test_of_the_console_only_the_way_in_needs_no_session() -> None:
+    others = {name: rule for name, rule in RULES.items() if "/console" in name and not rule.session}
+    assert {name for name, rule in others.items() if rule.public} == {
+        "GET /console/login",
+        "POST /console/login",
+        "GET /console/static/{file}",
+    }
+    assert {name for name, rule in others.items() if not rule.public} == {"POST /console/code"}
 
 
 @pytest.mark.parametrize(

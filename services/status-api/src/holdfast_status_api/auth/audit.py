@@ -53,6 +53,7 @@ def about(target: str) -> None:
     """Say what the entries from here on are about, where one request changes many things."""
     if _is_open():
         g.audit_target = target
+        g.audit_is_named = True
 
 
 def because(reason: str) -> None:
@@ -65,7 +66,8 @@ def record(connection: Connection, status: HTTPStatus, target: str | None = None
     """Write the request's entry in the transaction that makes its change, once.
 
     The change and its entry are there both, or neither is. Outside of a request nothing is
-    written: what the service does by itself is nobody's deed.
+    written: what the service does by itself is nobody's deed. What `about` said goes before the
+    target.
     """
     if _is_open():
         connection.execute(insert(audit).values(_entry(status, target)))
@@ -119,7 +121,8 @@ def _entry(status: int, target: str | None) -> dict[str, Any]:
     who = caller_or_none()
     if who is None:
         raise RuntimeError("nobody is known to have asked")  # excluded by _is_open
-    g.audit_target = target or g.audit_target
+    if target is not None and "audit_is_named" not in g:
+        g.audit_target = target
     return {
         "subject": who.subject,
         "role": who.role or "none",

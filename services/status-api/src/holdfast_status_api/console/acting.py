@@ -139,14 +139,9 @@ def _repair(console: Console, run: Run) -> str:
 
 
 def _rerun(console: Console, run: Run) -> str:
-    flow = operations.flow_of(run.workflow)
-    if not run.state.terminal:
-        raise Problem(
-            HTTPStatus.CONFLICT, "The run has not ended", "It can run again when it has ended."
-        )
     again = accept_run(
         console.engine,
-        flow,
+        operations.repeatable(run),
         run.input,
         instance_id=None,
         idempotency_key=form_key(),
@@ -162,7 +157,7 @@ def _decide(console: Console, run: Run) -> str:
     event = flow.event(HUMAN_APPROVAL.name)
     if event is None:
         raise Problem(HTTPStatus.CONFLICT, "There is nothing to decide", "This run is no order.")
-    approvals.refuse_own(event, run.requested_by, caller())
+    approvals.refuse_own(console.engine, event, run, caller())
     document = {
         "approved": _VERDICTS[request.form["verdict"]],
         "comment": request.form.get("comment", "").replace("\r\n", "\n"),

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select
 
 from holdfast_contracts.catalogue import PUBLIC_WORKFLOWS
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL
+from holdfast_status_api import approvals
 from holdfast_status_api.auth.callers import caller
 from holdfast_status_api.console.frame import may
 from holdfast_status_api.frozen import Frozen
@@ -69,11 +70,11 @@ def of(engine: Engine, run: Run, frozen: Frozen | None = None) -> Choices:
         and may("POST /runs/{run}/events/human_approval")
         and not _is_decided(engine, run.instance_id)
     )
-    own = run.requested_by == caller().subject
+    own = undecided and approvals.is_own(engine, run, caller())
     return Choices(
         tuple(action for action, possible in offered.items() if possible and may(action.route)),
         decide=undecided and not own,
-        own_order=undecided and own,
+        own_order=own,
     )
 
 

@@ -48,6 +48,7 @@ def add(pages: Blueprint, console: Console) -> None:
             )
         except Problem as problem:
             return _choose(query, problem.status, problem.body)
+        console.background.run_accepted()
         console.background.event_accepted()
         console.background.command_accepted()
         return page("bulk_done.html", action=action, query=query, outcome=outcome)

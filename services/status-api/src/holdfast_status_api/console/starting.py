@@ -71,6 +71,9 @@ def add(pages: Blueprint, console: Console) -> None:
         if instance_id is not None and not _POSSIBLE_ID.fullmatch(instance_id):
             faults["instance_id"] = ["must have 1 to 64 letters, digits, _ or -"]
         moments = {name: _moment(name, faults) for name in ("start_at", "deadline")}
+        terms = Terms(start_at=moments["start_at"], deadline=moments["deadline"])
+        if (late := terms.fault_of_deadline()) is not None:
+            faults["deadline"] = [late]
         if faults:
             return _form(flow, HTTPStatus.UNPROCESSABLE_ENTITY, faults)
         try:
@@ -81,7 +84,7 @@ def add(pages: Blueprint, console: Console) -> None:
                 instance_id=instance_id,
                 idempotency_key=form_key(),
                 requested_by=caller().subject,
-                terms=Terms(start_at=moments["start_at"], deadline=moments["deadline"]),
+                terms=terms,
             )
         except Problem as problem:
             if problem.status == HTTPStatus.CONFLICT:
@@ -149,8 +152,6 @@ def _moment(name: str, faults: dict[str, list[str]]) -> datetime | None:
     except (ValueError, OverflowError):
         faults[name] = ["must be a date and a time"]
         return None
-    if name == "deadline" and moment <= datetime.now(UTC):
-        faults[name] = ["has passed already"]
     return moment
 
 

@@ -154,13 +154,7 @@ def _register_rerun(
         """
         source = looks.look(path.instance_id).run
         wanted = _body(Rerun, settings)
-        flow = operations.flow_of(source.workflow)
-        if not source.state.terminal:
-            raise Problem(
-                HTTPStatus.CONFLICT,
-                "The run has not ended",
-                f"{source.instance_id} is {source.state}; it can run again when it has ended.",
-            )
+        flow = operations.repeatable(source)
         if wanted.from_event is not None:
             if not flow.rerun_from_event:
                 raise Problem(
@@ -238,7 +232,8 @@ def _register_bulk(
     def many(path: ActionPath, query: FilterQuery) -> Response:
         """Without a token: count the runs that the filters mean, and give the token.
 
-        With it, and the same filters: do it to those runs that were there at the count.
+        With it, and the same filters: do it to those runs that were there at the count. A rerun
+        may be confirmed again with the same token, and starts none of them twice.
         """
         wanted = _body(Confirmation, settings)
         token = wanted.token
@@ -254,6 +249,7 @@ def _register_bulk(
         outcome = bulk.perform(
             engine, path.action, filters, caller().subject, doctor, token, wanted.reason
         )
+        background.run_accepted()
         background.event_accepted()
         background.command_accepted()
         return BulkAnswer(

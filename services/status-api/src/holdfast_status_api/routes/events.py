@@ -49,7 +49,7 @@ def api(settings: Settings, engine: Engine, background: Background) -> APIBluepr
         """Take the event's data from the body; it is delivered as soon as a worker is there."""
         run = known_run(index, path.instance_id)
         event = _declared(run.workflow, path.event)
-        approvals.refuse_own(event, run.requested_by, caller())
+        approvals.refuse_own(engine, event, run, caller())
         document = bodies.read_json(settings.largest_document_bytes)
         data = approvals.data_of(event, document, caller())
         receipt = accept_event(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Response
@@ -73,7 +72,7 @@ def api(settings: Settings, engine: Engine, background: Background, pace: Pace) 
             HTTPStatus.ACCEPTED,
             {
                 "Location": f"/status/{run.instance_id}",
-                "Retry-After": str(pace.first_look(run.workflow)),
+                "Retry-After": str(pace.first_look(run.workflow, terms.start_at)),
             },
         )
 
@@ -82,11 +81,11 @@ def api(settings: Settings, engine: Engine, background: Background, pace: Pace) 
 
 def _check(terms: Terms) -> None:
     """Raise a 422 for a deadline that no run could meet."""
-    first = max(filter(None, (datetime.now(UTC), terms.start_at)))
-    if terms.deadline is not None and terms.deadline <= first:
+    fault = terms.fault_of_deadline()
+    if fault is not None:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "Invalid request",
             "A parameter is not right.",
-            errors=[{"parameter": "deadline", "detail": "must be later than now and start_at"}],
+            errors=[{"parameter": "deadline", "detail": fault}],
         )
