@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,12 @@ class EngineFolder:
 
     @property
     def socket(self) -> Path:
-        """Where the engine listens; a short path, for a socket's path has 107 bytes."""
-        return Path("/run/holdfast-docker/docker.sock")
+        """Where the engine listens; a short path, for a socket's path has 107 bytes.
+
+        Each folder has its own: who starts an engine clears away what was left there.
+        """
+        name = hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
+        return Path(f"/run/holdfast-docker-{name}/docker.sock")
 
     @property
     def state(self) -> Path:
