@@ -212,7 +212,7 @@ cluster-down: setup ## remove the cluster with all its data, and the engine star
 
 .PHONY: doctor
 doctor: setup ## name each thing that a cluster lacks here, with the way out
-	@$(IN_CLUSTER) doctor
+	@$(IN_CLUSTER) doctor $(ARGS)
 
 .PHONY: clean
 clean: ## stop every local stack and cluster, then remove all state, caches and .venv of this clone

@@ -1,14 +1,12 @@
-"""Write the examples of docs/api.md: every route, asked of a running local stack.
+"""Write the examples of docs/api.md: every route, asked on a stack of its own.
 
-.venv/bin/python -m holdfast_local up --name examples
-.venv/bin/python tools/api_examples.py examples
+Run it after a change of the API: `.venv/bin/python tools/api_examples.py`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-import uuid
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +16,7 @@ import httpx
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from holdfast_local.stack import Stack
+from own_stack import own_stack
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
 MARK = "<!-- From here on written by tools/api_examples.py -->\n"
@@ -31,6 +30,11 @@ SHOWN_HEADERS = (
 #: A page of examples is read, not parsed: lists end after this many members.
 SHOWN_MEMBERS = 2
 SHOWN_LETTERS = 160
+SHOWN_LINES = 12
+SHOWN_OF_A_SECRET = 6
+SECRETS = {"token", "secret", "code"}
+#: A secret inside a text: of an address that signs in, of a body that confirms.
+INNER_SECRET = re.compile(r'([?]code=|"token":")([^"]{6})[^"]+')
 TRIP = {
     "traveller": "Ada",
     "flight": "AMS-JFK",
@@ -47,18 +51,18 @@ class Examples:
             base_url=stack.api_url, auth=stack.auth(), timeout=60, trust_env=False
         )
         self.text: list[str] = []
-        self.suffix = uuid.uuid4().hex[:4]
 
     def head(self, title: str) -> None:
         """Begin a section."""
         self.text.append(f"\n## {title}\n")
 
-    def show(self, route: str, method: str, path: str, **options: Any) -> Any:
-        """Ask, and show request and answer under the route's name."""
+    def show(
+        self, route: str, method: str, path: str, *, deepest: int | None = None, **options: Any
+    ) -> Any:
+        """Ask, and show request and answer under the route's name; dots for what is deeper."""
         answer = self._client.request(method, path, **options)
-        self.text.append(
-            f"\n### `{route}`\n\n```http\n{_request(answer)}\n\n{_answer(answer)}\n```\n"
-        )
+        shown = f"{_request(answer)}\n\n{_answer(answer, deepest)}"
+        self.text.append(f"\n### `{route}`\n\n```http\n{shown}\n```\n")
         is_json = answer.headers.get("Content-Type", "").endswith("json")
         return answer.json() if is_json else answer.text
 
@@ -78,15 +82,17 @@ class Examples:
         patiently(lambda: self.quietly("GET", f"/status/{run}")["state"])()
 
 
-def main(stack: str) -> None:
-    """Write the page anew from what the stack answers."""
-    examples = Examples(Stack(stack))
-    _starting(examples)
-    _looking(examples)
-    _acting(examples)
-    _many(examples)
-    _administering(examples)
-    _proving(examples)
+def main() -> None:
+    """Write the page anew from what a stack answers."""
+    with own_stack("api-examples") as stack:
+        examples = Examples(stack)
+        _starting(examples)
+        _looking(examples)
+        _acting(examples)
+        _many(examples)
+        _administering(examples)
+        _proving(examples)
+        _without_a_token(examples)
     head = PAGE.read_text("utf-8").partition(MARK)[0]
     PAGE.write_text(head + MARK + "".join(examples.text), "utf-8")
 
@@ -94,25 +100,25 @@ def main(stack: str) -> None:
 def _starting(ask: Examples) -> None:
     ask.head("Start")
     ask.show("GET /workflows", "GET", "/workflows")
-    name = {"instance_id": f"chain-{ask.suffix}"}
+    name = {"instance_id": "chain-1"}
     ask.show("POST /workflows/{name}", "POST", "/workflows/task_chain", params=name, json=3)
-    ask.until(f"chain-{ask.suffix}", "COMPLETED")
-    order = {"instance_id": f"order-{ask.suffix}"}
+    ask.until("chain-1", "COMPLETED")
+    order = {"instance_id": "order-1"}
     ask.quietly("POST", "/workflows/request_escalation", params=order, json={"amount": 5000})
-    ask.until(f"order-{ask.suffix}", "RUNNING")
+    ask.until("order-1", "RUNNING")
     legs = "origin,destination\nAMS,JFK\nJFK,LHR\n"
     ask.show(
         "POST /batches",
         "POST",
         "/batches",
-        params={"batch_id": f"legs-{ask.suffix}"},
+        params={"batch_id": "legs-1"},
         content=legs,
         headers={"Content-Type": "text/csv"},
     )
 
 
 def _looking(ask: Examples) -> None:
-    chain, order = f"chain-{ask.suffix}", f"order-{ask.suffix}"
+    chain, order = "chain-1", "order-1"
     ask.head("Look")
     waits = {"Prefer": "wait=1"}
     ask.show("GET /status/{instance_id}", "GET", f"/status/{order}", headers=waits)
@@ -126,7 +132,7 @@ def _looking(ask: Examples) -> None:
 
 
 def _acting(ask: Examples) -> None:
-    chain, order, trip = (f"{kind}-{ask.suffix}" for kind in ("chain", "order", "trip"))
+    chain, order, trip = "chain-1", "order-1", "trip-1"
     ask.head("Act")
     post, run = "POST", "/runs/{instance_id}"
     ask.show(f"{post} {run}/repair", post, f"/runs/{order}/repair")
@@ -141,15 +147,15 @@ def _acting(ask: Examples) -> None:
     tomorrow = {"start_at": _hence(days=1), "instance_id": trip}
     ask.quietly(post, "/workflows/book_trip", params=tomorrow, json=TRIP)
     ask.show(f"{post} {run}/cancel", post, f"/runs/{trip}/cancel", json={"reason": "rain"})
-    later = {"instance_id": f"late-{ask.suffix}", "deadline": _hence(days=2)}
+    later = {"instance_id": "late-1", "deadline": _hence(days=2)}
     ask.quietly(post, "/workflows/request_escalation", params=later, json={"amount": 5000})
-    ask.show(f"{post} {run}/terminate", post, f"/runs/late-{ask.suffix}/terminate")
+    ask.show(f"{post} {run}/terminate", post, "/runs/late-1/terminate")
     second = next(
         event["event_id"]
         for event in ask.quietly("GET", f"/runs/{chain}/history")["events"]
         if event["name"] == "step2"
     )
-    again = {"from_event": second, "instance_id": f"again-{ask.suffix}"}
+    again = {"from_event": second, "instance_id": "again-1"}
     ask.show(f"{post} {run}/rerun", post, f"/runs/{chain}/rerun", json=again)
     ask.show(f"DELETE {run}", "DELETE", f"/runs/{trip}")
 
@@ -157,9 +163,9 @@ def _acting(ask: Examples) -> None:
 def _many(ask: Examples) -> None:
     ask.head("Act on many")
     for number in range(2):
-        names = {"instance_id": f"nightly-{ask.suffix}-{number}", "start_at": _hence(days=1)}
+        names = {"instance_id": f"nightly-{number}", "start_at": _hence(days=1)}
         ask.quietly("POST", "/workflows/task_chain", params=names, json=1)
-    chosen = {"q": f"nightly-{ask.suffix}"}
+    chosen = {"q": "nightly"}
     dry = ask.show("POST /bulk/{action}", "POST", "/bulk/terminate", params=chosen)
     token = {"token": dry["token"]}
     ask.show(
@@ -170,6 +176,7 @@ def _many(ask: Examples) -> None:
 def _administering(ask: Examples) -> None:
     ask.head("Administer")
     ask.show("GET /whoami", "GET", "/whoami")
+    ask.show("POST /console/code", "POST", "/console/code")
     hook = {"url": "http://127.0.0.1:9/hook", "types": ["dev.holdfast.run.failed"]}
     made = ask.show("POST /webhooks", "POST", "/webhooks", json=hook)
     ask.show("GET /webhooks", "GET", "/webhooks")
@@ -204,6 +211,13 @@ def _proving(ask: Examples) -> None:
     ask.show("DELETE /certificates/{certificate_id}", "DELETE", place)
 
 
+def _without_a_token(ask: Examples) -> None:
+    ask.head("Ask without a token")
+    for path in ("/healthz", "/readyz", "/metrics", "/docs"):
+        ask.show(f"GET {path}", "GET", path, auth=None)
+    ask.show("GET /openapi.json", "GET", "/openapi.json", auth=None, deepest=1)
+
+
 def _hence(**duration: float) -> str:
     moment = datetime.now(UTC) + timedelta(**duration)
     return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
@@ -211,42 +225,53 @@ def _hence(**duration: float) -> str:
 
 def _request(answer: httpx.Response) -> str:
     request = answer.request
-    lines = [f"{request.method} {request.url.raw_path.decode()}", "Authorization: Bearer …"]
+    lines = [f"{request.method} {request.url.raw_path.decode()}"]
+    if "Authorization" in request.headers:
+        lines.append("Authorization: Bearer …")
     if "Prefer" in request.headers:
         lines.append(f"Prefer: {request.headers['Prefer']}")
     if request.content:
-        lines += [f"Content-Type: {request.headers['Content-Type']}", "", request.content.decode()]
+        body = INNER_SECRET.sub(r"\1\2…", request.content.decode())
+        lines += [f"Content-Type: {request.headers['Content-Type']}", "", body]
     return "\n".join(lines).rstrip()
 
 
-def _answer(answer: httpx.Response) -> str:
+def _answer(answer: httpx.Response, deepest: int | None) -> str:
     lines = [f"{answer.status_code} {answer.reason_phrase}"]
     lines += [f"{name}: {answer.headers[name]}" for name in SHOWN_HEADERS if name in answer.headers]
     if answer.headers.get("Content-Type", "").endswith("json"):
-        body = json.dumps(_shortened(answer.json()), indent=2, ensure_ascii=False)
+        body = json.dumps(_shortened(answer.json(), deepest), indent=2, ensure_ascii=False)
     else:
-        body = "\n".join(line[:SHOWN_LETTERS] for line in answer.text.splitlines())
+        body = "\n".join(_first(answer.text.splitlines()))
     return "\n".join([*lines, "", body]).rstrip()
 
 
-def _shortened(value: Any, depth: int = 0) -> Any:
+def _first(lines: list[str]) -> Iterator[str]:
+    yield from (line[:SHOWN_LETTERS] for line in lines[:SHOWN_LINES])
+    if len(lines) > SHOWN_LINES:
+        yield "…"
+
+
+def _shortened(value: Any, deepest: int | None, depth: int = 0) -> Any:
+    if deepest is not None and depth > deepest and isinstance(value, list | dict):
+        return "…"
     if isinstance(value, list):
-        shown = [_shortened(item, depth + 1) for item in value[:SHOWN_MEMBERS]]
+        shown = [_shortened(item, deepest, depth + 1) for item in value[:SHOWN_MEMBERS]]
         return [*shown, "…"] if len(value) > SHOWN_MEMBERS else shown
     if isinstance(value, dict):
-        return dict(_members(value, depth))
-    return value
+        return dict(_members(value, deepest, depth))
+    return INNER_SECRET.sub(r"\1\2…", value) if isinstance(value, str) else value
 
 
-def _members(value: dict[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
+def _members(value: dict[str, Any], deepest: int | None, depth: int) -> Iterator[tuple[str, Any]]:
     for name, member in value.items():
         if name.endswith("_schema") or (name == "links" and depth):
             yield name, "…"
-        elif name in {"token", "secret"}:
-            yield name, f"{str(member)[:6]}…"
+        elif name in SECRETS:
+            yield name, f"{str(member)[:SHOWN_OF_A_SECRET]}…"
         else:
-            yield name, _shortened(member, depth + 1)
+            yield name, _shortened(member, deepest, depth + 1)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

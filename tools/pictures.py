@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from holdfast_local.stack import Stack
+from own_stack import own_stack
 
 ROOT = Path(__file__).resolve().parents[1]
 CERTIFICATE = ROOT / ".run" / "demo" / "certificate.html"
@@ -82,19 +83,14 @@ def main() -> int:
 
 
 def _console(program: str) -> None:
-    stack = Stack("pictures")
-    stack.delete()
-    try:
-        stack.up()
-        with httpx.Client(
-            base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False
-        ) as api:
-            _runs(stack, api)
-            with _browser(program) as browser:
-                for scheme in ("light", "dark"):
-                    _pages(browser, stack, "dark" if scheme == "dark" else "light")
-    finally:
-        stack.delete()
+    with (
+        own_stack("pictures") as stack,
+        httpx.Client(base_url=stack.api_url, auth=stack.auth(), timeout=30, trust_env=False) as api,
+    ):
+        _runs(stack, api)
+        with _browser(program) as browser:
+            for scheme in ("light", "dark"):
+                _pages(browser, stack, "dark" if scheme == "dark" else "light")
 
 
 def _runs(stack: Stack, api: httpx.Client) -> None:

@@ -8,12 +8,13 @@ from holdfast_status_api.auth.permissions import RULES
 from tests.support.clone import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
-#: Pages for people, and what every service has.
-ELSEWHERE = ("/console", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json")
+#: How a browser signs in, and the files that pages load.
+ELSEWHERE = ("/console/login", "/console/static/", "/docs/")
 ROUTES = sorted(
     rule.replace("{run}", "{instance_id}").replace("{webhook}", "{webhook_id}")
-    for rule in RULES
-    if not rule.partition(" ")[2].startswith(ELSEWHERE)
+    for rule, who in RULES.items()
+    if not who.session
+    and not rule.partition(" ")[2].startswith(ELSEWHERE)
     and not rule.endswith(("/human_approval", "/bulk/purge"))
 )
 
