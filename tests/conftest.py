@@ -91,3 +91,12 @@ def db(stack: Stack) -> Iterator[Engine]:
     """The stack's database, as superuser."""
     with database_of(stack) as engine:
         yield engine
+
+
+@pytest.fixture
+def hook(api: httpx.Client) -> Iterator[str]:
+    """A webhook that is to be told of failures, and whose receiver is away."""
+    asked = {"url": "http://127.0.0.1:9/hook", "types": ["dev.holdfast.run.failed"]}
+    webhook = str(api.post("/webhooks", json=asked).json()["webhook_id"])
+    yield webhook
+    api.delete(f"/webhooks/{webhook}")

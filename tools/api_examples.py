@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from holdfast_local.stack import Stack
-from own_stack import own_stack
+from own_stack import TRIP, own_stack, until
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
 MARK = "<!-- From here on written by tools/api_examples.py -->\n"
@@ -35,12 +34,6 @@ SHOWN_OF_A_SECRET = 6
 SECRETS = {"token", "secret", "code"}
 #: A secret inside a text: of an address that signs in, of a body that confirms.
 INNER_SECRET = re.compile(r'([?]code=|"token":")([^"]{6})[^"]+')
-TRIP = {
-    "traveller": "Ada",
-    "flight": "AMS-JFK",
-    "hotel": "Harbour Hotel",
-    "car": "compact",
-}
 
 
 class Examples:
@@ -74,12 +67,7 @@ class Examples:
 
     def until(self, run: str, *states: str) -> None:
         """Wait until a run is in one of these states."""
-        patiently = retry(
-            retry=retry_if_result(lambda state: state not in states),
-            wait=wait_fixed(0.1),
-            stop=stop_after_delay(60),
-        )
-        patiently(lambda: self.quietly("GET", f"/status/{run}")["state"])()
+        until(lambda: self.quietly("GET", f"/status/{run}")["state"] in states)
 
 
 def main() -> None:

@@ -12,15 +12,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from holdfast_local.stack import Stack
-from own_stack import own_stack
+from own_stack import TRIP, own_stack, until
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "cli-examples.md"
@@ -35,7 +32,6 @@ SHOWN_OF_A_SECRET = 6
 SECRET = re.compile(rf"(--yes |\bcode=|^secret +)(\S{{{SHOWN_OF_A_SECRET}}})\S+", re.MULTILINE)
 CONFIRMATION = re.compile(r"--yes (\S+)")
 ORDER = '{"amount": 2500, "item": "a chair"}'
-TRIP = {"traveller": "Ada", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
 FILES = {
     "legs.csv": "origin,destination\nAMS,JFK\nJFK,LHR\n",
     "trip.json": json.dumps(TRIP),
@@ -90,7 +86,7 @@ class Examples:
 
     def until(self, run: str, state: str) -> None:
         """Wait until a run is in this state."""
-        _until(lambda: json.loads(self.quietly(f"holdfast wf get {run} -o json"))["state"] == state)
+        until(lambda: json.loads(self.quietly(f"holdfast wf get {run} -o json"))["state"] == state)
 
     def _typed(self, line: str) -> str:
         line = line.replace("TOKEN", self._token)
@@ -154,7 +150,7 @@ def _starting(shell: Examples) -> None:
     shell.until("trip-1", "FAILED")
     for order in ("order-1", "order-2"):
         shell.until(order, "RUNNING")
-    _until(lambda: "human_approval" in shell.quietly("holdfast wf why order-1"))
+    until(lambda: "human_approval" in shell.quietly("holdfast wf why order-1"))
 
 
 def _looking(shell: Examples) -> None:
@@ -206,7 +202,7 @@ def _administering(shell: Examples) -> None:
     shell.head("Administer")
     shell.show("webhook add", "holdfast webhook add http://127.0.0.1:9/runs --type completed")
     shell.quietly("holdfast wf run task_chain --input 1 --instance-id chain-3 --wait")
-    _until(lambda: bool(_webhook(shell)["dead"]))
+    until(lambda: bool(_webhook(shell)["dead"]))
     webhook = _webhook(shell)["webhook_id"]
     shell.show("webhook list", "holdfast webhook list")
     shell.show("webhook dead-letters", f"holdfast webhook dead-letters {webhook}")
@@ -241,14 +237,6 @@ def _choosing(shell: Examples) -> None:
     shell.show("context use", "holdfast context use staging")
     shell.show("context list", "holdfast context list")
     shell.show("context remove", "holdfast context remove staging")
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    Retrying(
-        retry=retry_if_result(lambda met: not met),
-        wait=wait_fixed(0.2),
-        stop=stop_after_delay(SECONDS),
-    )(condition)
 
 
 if __name__ == "__main__":

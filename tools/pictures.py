@@ -19,10 +19,9 @@ from typing import Any, Literal
 import httpx
 import psycopg
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from holdfast_local.stack import Stack
-from own_stack import own_stack
+from own_stack import TRIP, own_stack, until
 
 ROOT = Path(__file__).resolve().parents[1]
 CERTIFICATE = ROOT / ".run" / "demo" / "certificate.html"
@@ -43,7 +42,6 @@ CONSOLE_SIZE = (1280, 900)
 RUN_HEIGHT = 1320
 SECONDS = 60
 ENDED = {"COMPLETED", "FAILED", "TERMINATED", "CANCELLED"}
-TRIP = {"traveller": "Ada", "flight": "AMS-JFK", "hotel": "Harbour Hotel", "car": "compact"}
 #: A run for each line of the list, and what it is called.
 RUNS: tuple[tuple[str, str, Any], ...] = (
     ("task_chain", "chain-of-three", 1),
@@ -110,10 +108,10 @@ def _hit(stack: Stack, api: httpx.Client) -> None:
         return found
 
     _start(api, "batch_processing", HIT, 12)
-    _until(lambda: known("effects"))
+    until(lambda: known("effects"))
     with psycopg.connect(stack.database_url.replace("+psycopg", "")) as database:
         database.execute("LOCK TABLE work.effects IN SHARE MODE")
-        _until(lambda: any(attempt["outcome"] is None for attempt in known("attempts")))
+        until(lambda: any(attempt["outcome"] is None for attempt in known("attempts")))
         stack.kill("activity-worker")
     _wait(api, HIT, ENDED)
 
@@ -124,15 +122,7 @@ def _start(api: httpx.Client, workflow: str, run: str, payload: Any) -> None:
 
 
 def _wait(api: httpx.Client, run: str, states: set[str]) -> None:
-    _until(lambda: api.get(f"/status/{run}").json()["state"] in states)
-
-
-def _until(condition: Any) -> None:
-    Retrying(
-        retry=retry_if_result(lambda met: not met),
-        wait=wait_fixed(0.01),
-        stop=stop_after_delay(SECONDS),
-    )(condition)
+    until(lambda: api.get(f"/status/{run}").json()["state"] in states)
 
 
 def _pages(browser: Browser, stack: Stack, scheme: Literal["light", "dark"]) -> None:
@@ -147,7 +137,7 @@ def _pages(browser: Browser, stack: Stack, scheme: Literal["light", "dark"]) -> 
     page.set_viewport_size({"width": CONSOLE_SIZE[0], "height": RUN_HEIGHT})
     page.goto(f"{stack.api_url}/console/runs/{HIT}")
     # A run that ended a moment ago is still looked at.
-    _until(lambda: page.reload() and not page.get_by_text("Pause updates").count())
+    until(lambda: page.reload() and not page.get_by_text("Pause updates").count())
     _draw(page, f"console-run{suffix}")
 
 

@@ -59,15 +59,6 @@ def admin(stack: Stack) -> Iterator[httpx.Client]:
         yield http
 
 
-@pytest.fixture
-def hook(api: httpx.Client) -> Iterator[str]:
-    """A webhook that is told of failures."""
-    asked = {"url": "http://127.0.0.1:9/hook", "types": ["dev.holdfast.run.failed"]}
-    webhook = str(api.post("/webhooks", json=asked).json()["webhook_id"])
-    yield webhook
-    api.delete(f"/webhooks/{webhook}")
-
-
 def send_every_form(
     http: httpx.Client,
     run: str,

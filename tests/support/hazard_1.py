@@ -6,6 +6,7 @@ import httpx
 
 from holdfast_local.stack import Stack
 from tests.support.examples import APPROVAL, ORDER
+from tests.support.metrics import total
 from tests.support.runs import start, wait_for_state
 from tests.support.stacks import without
 from tests.support.waiting import eventually
@@ -30,12 +31,7 @@ def failed_turns(stack: Stack) -> float:
     """Count the turns that the engine has to repeat."""
     port = stack.ports["orchestrator-sidecar-metrics"]
     page = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
-    return sum(
-        float(line.rsplit(" ", 1)[1])
-        for line in page.splitlines()
-        if line.startswith("dapr_runtime_workflow_execution_count")
-        and 'status="recoverable"' in line
-    )
+    return total(page, "dapr_runtime_workflow_execution_count", status="recoverable")
 
 
 def receipt(api: httpx.Client, run: str) -> str:

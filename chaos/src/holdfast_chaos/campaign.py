@@ -160,6 +160,7 @@ class Sum:
     def as_json(self) -> dict[str, Any]:
         """Return the sum in its published form."""
         ones = self.certificates
+        kinds = self.kinds()
         return {
             "schema": "holdfast.chaos-campaign",
             "version": 1,
@@ -177,14 +178,14 @@ class Sum:
                 for result in one["invariants"]
                 if result["violations"]
             },
-            "kinds": {name: kind.as_json() for name, kind in self.kinds().items()},
+            "kinds": {name: kind.as_json() for name, kind in kinds.items()},
             "coverage": {
                 "whole": self.whole,
                 "core": list(self.core()),
                 "wanted": OFTEN_ENOUGH,
                 "met": self.met(),
                 "too_seldom": self.too_seldom(),
-                "not_struck": [name for name in KINDS if name not in self.kinds()],
+                "not_struck": [name for name in KINDS if name not in kinds],
             },
         }
 

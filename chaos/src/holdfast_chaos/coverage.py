@@ -11,6 +11,9 @@ from typing import Any
 from holdfast_chaos.statistics import summary
 from holdfast_chaos.world import FaultRecord, World
 
+#: A run's workflow, when it began, and when it ended, if it did.
+_Span = tuple[str, datetime, datetime | None]
+
 
 @dataclass
 class KindCovered:
@@ -64,14 +67,12 @@ def workflows_under_way(fault: FaultRecord, world: World) -> frozenset[str]:
     By the engine's histories: what the client thought was under way may just have ended.
     """
     accepted = world.observations.accepted_at
-    found = set()
+    spans = []
     for run in world.promised():
         history = world.histories.get(run.instance)
         ended_at = history.ended_at if history is not None else None
-        over = ended_at is not None and ended_at <= fault.struck_at
-        if accepted[run.instance] <= fault.struck_at and not over:
-            found.add(run.workflow)
-    return frozenset(found)
+        spans.append((run.workflow, accepted[run.instance], ended_at))
+    return _under_way(spans, fault.struck_at)
 
 
 def met_together(certificate: Mapping[str, Any], workflows: Collection[str]) -> Counter[str]:
@@ -79,22 +80,25 @@ def met_together(certificate: Mapping[str, Any], workflows: Collection[str]) -> 
 
     By what every certificate says of its runs and faults. A void fault met nothing.
     """
-    runs = [
-        (run["workflow"], _moment(run["started_at"]), _moment(run["ended_at"]))
+    spans = [
+        (run["workflow"], datetime.fromisoformat(run["started_at"]), _moment(run["ended_at"]))
         for run in certificate["runs"]
+        if run["started_at"] is not None
     ]
     met: Counter[str] = Counter()
     for fault in certificate["faults"]:
-        struck_at = datetime.fromisoformat(fault["struck_at"])
-        found = {
-            workflow
-            for workflow, begun_at, ended_at in runs
-            if begun_at is not None
-            and begun_at <= struck_at
-            and (ended_at is None or ended_at > struck_at)
-        }
+        found = _under_way(spans, datetime.fromisoformat(fault["struck_at"]))
         met[fault["kind"]] += not fault["void"] and found.issuperset(workflows)
     return met
+
+
+def _under_way(spans: Iterable[_Span], moment: datetime) -> frozenset[str]:
+    """Return the workflows of which a run had begun and not ended at a moment."""
+    return frozenset(
+        workflow
+        for workflow, begun_at, ended_at in spans
+        if begun_at <= moment and (ended_at is None or ended_at > moment)
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

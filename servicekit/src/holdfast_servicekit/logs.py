@@ -63,8 +63,10 @@ def bind_requests(app: Flask) -> None:
 
     @app.before_request
     def name_run() -> None:
-        values = request.view_args or {}
-        bind(**{name: values[name] for name in ("instance_id",) if name in values})
+        bind()
+        instance_id = (request.view_args or {}).get("instance_id")
+        if instance_id is not None:
+            bind(instance_id=instance_id)
 
 
 def _add_trace(

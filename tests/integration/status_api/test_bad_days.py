@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine, text
 from tests.integration.status_api.asking import problem, put
 from tests.integration.status_api.service import Service, crash, migrate, running_service
 from tests.support.examples import APPROVAL, ORDER
+from tests.support.metrics import total
 from tests.support.postgres import Database
 from tests.support.runs import start
 from tests.support.waiting import eventually
@@ -160,16 +161,12 @@ def test_metrics_count_requests_by_route_for_all_processes_together(
         start(own_api, "task_chain", number)
         # A connection of its own may reach the other process.
         own_api.get("/workflows", headers={"Connection": "close"})
-    lines = own_api.get("/metrics").text.splitlines()
-    counted = [
-        float(line.rsplit(" ", 1)[1])
-        for line in lines
-        if line.startswith("holdfast_api_requests_total{")
-        and 'route="/workflows/<name>"' in line
-        and 'code="202"' in line
-    ]
-    assert sum(counted) == 30
-    assert any(line.startswith('holdfast_outbox_depth{outbox="starts"}') for line in lines)
+    page = own_api.get("/metrics").text
+    accepted = {"route": "/workflows/<name>", "code": "202"}
+    assert total(page, "holdfast_api_requests_total", **accepted) == 30
+    assert any(
+        line.startswith('holdfast_outbox_depth{outbox="starts"}') for line in page.splitlines()
+    )
 
 
 def _accepted(api: httpx.Client, header: dict[str, str]) -> httpx.Response | None:

@@ -21,6 +21,7 @@ from tests.integration.status_api.asking import problem
 from tests.support.examples import ORDER, TRIP
 from tests.support.holding import commits_held
 from tests.support.ledger import effects
+from tests.support.metrics import total
 from tests.support.runs import start, state_of, wait_for_end, wait_for_state
 from tests.support.stacks import client_of, engine_client, without
 from tests.support.waiting import eventually
@@ -367,12 +368,7 @@ def test_two_processes_share_the_outbox_and_bring_each_start_and_event_once(
 
 
 def engine_reads(api: httpx.Client) -> float:
-    lines = api.get("/metrics").text.splitlines()
-    return sum(
-        float(line.rpartition(" ")[2])
-        for line in lines
-        if line.startswith("holdfast_engine_reads_total")
-    )
+    return total(api.get("/metrics").text, "holdfast_engine_reads_total")
 
 
 def test_500_clients_that_poll_one_run_cost_the_engine_one_read_at_a_time(

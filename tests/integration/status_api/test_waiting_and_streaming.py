@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.status_api.asking import hence, problem, scheduled
 from tests.integration.status_api.service import Service, running_service
+from tests.support.metrics import total
 from tests.support.postgres import Database
 from tests.support.runs import start
 from tests.support.waiting import eventually
@@ -44,12 +45,7 @@ def test_a_wait_is_held_while_nothing_changes_and_says_that_it_was(
 
 
 def held_requests(api: httpx.Client) -> float:
-    lines = api.get("/metrics").text.splitlines()
-    return sum(
-        float(line.rpartition(" ")[2])
-        for line in lines
-        if line.startswith("holdfast_api_held_requests ")
-    )
+    return total(api.get("/metrics").text, "holdfast_api_held_requests")
 
 
 def test_a_held_answer_is_given_as_soon_as_the_run_changes(

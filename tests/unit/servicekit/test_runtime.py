@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import dapr.ext.workflow._durabletask.internal.orchestrator_service_pb2_grpc as stubs
@@ -15,7 +16,7 @@ from google.protobuf import empty_pb2
 
 from holdfast_servicekit.runtime import SupervisedRuntime, sdk_logs
 from holdfast_servicekit.sidecar import Sidecar
-from tests.support.http_server import Answer, running_site
+from tests.support.http_server import Answer, Site, running_site
 from tests.support.waiting import eventually
 
 BOUND_SECONDS = 20
@@ -153,9 +154,9 @@ def test_a_sidecar_that_never_counts_an_open_stream_is_asked_to_end(engine_port:
         supervised.stop()
 
 
-def test_a_stream_that_was_young_when_placement_was_lost_leaves_and_joins_once_more(
-    engine_port: int, servicer: OpenStream
-) -> None:
+@contextmanager
+def placement_lost_for_a_while(engine_port: int) -> Iterator[tuple[SupervisedRuntime, Site]]:
+    """Give a runtime that runs, beside a sidecar that has its placement, loses it, has it again."""
     lost = metadata(1, "placement: disconnected")
     with running_site() as site:
         site.answers[:] = [metadata(1), lost, lost, metadata(1)]
@@ -163,13 +164,22 @@ def test_a_stream_that_was_young_when_placement_was_lost_leaves_and_joins_once_m
             lambda: runtime_at(engine_port), Sidecar(engine_port, site.port), leave_seconds=0.5
         )
         supervised.start()
+        try:
+            yield supervised, site
+        finally:
+            supervised.stop()
+
+
+def test_a_stream_that_was_young_when_placement_was_lost_leaves_and_joins_once_more(
+    engine_port: int, servicer: OpenStream
+) -> None:
+    with placement_lost_for_a_while(engine_port) as (supervised, site):
         eventually("it has joined twice", lambda: servicer.streams == 2, seconds=BOUND_SECONDS)
         # The last answer is repeated: a placement that stays is no reason to leave.
         asked = len(site.requests)
         eventually("it is asked on", lambda: len(site.requests) > asked + 3, seconds=BOUND_SECONDS)
         assert servicer.streams == 2
         assert supervised.ready() is None
-        supervised.stop()
 
 
 def test_a_stream_that_is_not_young_stays_when_placement_is_lost(
@@ -177,17 +187,10 @@ def test_a_stream_that_is_not_young_stays_when_placement_is_lost(
 ) -> None:
     monkeypatch.setattr("holdfast_servicekit.runtime.YOUNG_SECONDS", 0)
     monkeypatch.setattr("holdfast_servicekit.runtime.RECOUNT_SECONDS", 0)
-    lost = metadata(1, "placement: disconnected")
-    with running_site() as site:
-        site.answers[:] = [metadata(1), lost, lost, metadata(1)]
-        supervised = SupervisedRuntime(
-            lambda: runtime_at(engine_port), Sidecar(engine_port, site.port), leave_seconds=0.5
-        )
-        supervised.start()
+    with placement_lost_for_a_while(engine_port) as (supervised, site):
         eventually("placement is back", lambda: len(site.requests) > 6, seconds=BOUND_SECONDS)
         assert servicer.streams == 1
         assert supervised.ready() is None
-        supervised.stop()
 
 
 def test_a_watch_that_never_ran_is_not_alive() -> None:
