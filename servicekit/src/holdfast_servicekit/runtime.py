@@ -14,7 +14,8 @@ And it can forget a lock (``pkg/actors/internal/placement``). A new stream is a 
 placement tells all sidecars of, in a round; meanwhile they hold back the calls to that app. If
 placement is lost in the middle of the round, and the next one tells them the same, they hold them
 back for good. So a stream that was young when placement was lost leaves and joins once more, which
-is a change.
+is a change. To tell a loss from a sidecar that has no tables yet, a stream is opened only once the
+sidecar has its placement.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class SupervisedRuntime:
         self._count_at = 0.0
         self._uncounted_since: float | None = None
         self._counted_since: float | None = None
-        #: Placement was lost when the stream was young.
+        #: Placement was there when the stream was opened, and lost when it was young.
         self._half_told = False
         self._left_at = -leave_seconds
         self._heartbeat = time.monotonic()
@@ -134,12 +135,17 @@ class SupervisedRuntime:
             if not self._sidecar.answers():
                 answering_since = None
                 continue
+            engine = self._sidecar.engine()
+            if engine is not None and not engine.has_placement:
+                # Without it nothing could run. Whoever serves placement is late, not this process.
+                answering_since = None
+                continue
             answering_since = answering_since or now
             if now - answering_since > self._give_up_seconds:
                 _log.critical("no working stream to a sidecar that answers; ending the process")
                 self._exit(EXIT_CODE)
                 return
-            if now - replaced_at > CUT_OFF_SECONDS:
+            if engine is not None and now - replaced_at > CUT_OFF_SECONDS:
                 self._replace()
                 replaced_at = time.monotonic()
 

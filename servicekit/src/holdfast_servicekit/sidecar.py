@@ -18,7 +18,8 @@ _SCHEDULER_SECONDS = 5.0
 _MEMORY = "jobs/holdfast-memory-{}"
 _PLACES = (0, 1)
 _NEVER = "2999-01-01T00:00:00Z"
-_NO_PLACEMENT = "placement: disconnected"
+#: A sidecar that is starting says nothing of it.
+_HAS_PLACEMENT = "placement: connected"
 #: daprd answers 500 for a job that there is not, with the scheduler's words.
 _NO_JOB = "code = NotFound desc = job not found"
 
@@ -33,7 +34,7 @@ class EngineState:
 
     #: Work-item streams that it counts: one that is open and not counted gets no work.
     workers: int
-    #: False from the loss of placement until its next tables are complete.
+    #: False until placement's first tables are complete, and from its loss until the next are.
     has_placement: bool
 
 
@@ -71,7 +72,7 @@ class Sidecar:
             told = answer.json()
             return EngineState(
                 workers=int((told.get("workflows") or {}).get("connectedWorkers", 0)),
-                has_placement=(told.get("actorRuntime") or {}).get("placement") != _NO_PLACEMENT,
+                has_placement=(told.get("actorRuntime") or {}).get("placement") == _HAS_PLACEMENT,
             )
         except (httpx.HTTPError, ValueError):
             return None

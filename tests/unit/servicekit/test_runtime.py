@@ -43,17 +43,19 @@ def test_a_process_without_a_stream_to_a_sidecar_that_answers_ends_itself(
         codes.append(code)
         ended.set()
 
-    supervised = SupervisedRuntime(
-        lambda: runtime_at(mute_sidecar),
-        Sidecar(mute_sidecar, mute_sidecar),
-        give_up_seconds=1,
-        exit_process=exit_process,
-    )
-    supervised.start()
-    assert ended.wait(BOUND_SECONDS)
-    assert codes == [70]
-    assert supervised.ready() is not None
-    supervised.stop()
+    with running_site() as site:
+        site.answers[:] = [metadata(0)]
+        supervised = SupervisedRuntime(
+            lambda: runtime_at(mute_sidecar),
+            Sidecar(mute_sidecar, site.port),
+            give_up_seconds=1,
+            exit_process=exit_process,
+        )
+        supervised.start()
+        assert ended.wait(BOUND_SECONDS)
+        assert codes == [70]
+        assert supervised.ready() is not None
+        supervised.stop()
 
 
 def test_a_sidecar_that_is_away_makes_the_process_not_ready_but_leaves_it_alive() -> None:
@@ -191,6 +193,32 @@ def test_a_stream_that_is_not_young_stays_when_placement_is_lost(
         eventually("placement is back", lambda: len(site.requests) > 6, seconds=BOUND_SECONDS)
         assert servicer.streams == 1
         assert supervised.ready() is None
+
+
+def test_a_stream_waits_for_the_sidecars_first_placement_and_does_not_leave_for_it(
+    engine_port: int, servicer: OpenStream
+) -> None:
+    """A sidecar that starts beside a busy round is not one that has lost its placement."""
+    codes: list[int] = []
+    with running_site() as site:
+        site.answers[:] = [metadata(0, ""), metadata(0, "placement: disconnected")]
+        supervised = SupervisedRuntime(
+            lambda: runtime_at(engine_port),
+            Sidecar(engine_port, site.port),
+            give_up_seconds=0.5,
+            leave_seconds=0,
+            exit_process=codes.append,
+        )
+        supervised.start()
+        eventually("it was asked", lambda: len(site.requests) > 10, seconds=BOUND_SECONDS)
+        assert servicer.streams == 0
+        assert (supervised.live(), codes) == (None, [])
+        site.answers[:] = [metadata(1)]
+        eventually("the stream is open", lambda: servicer.streams == 1, seconds=BOUND_SECONDS)
+        asked = len(site.requests)
+        eventually("it is asked on", lambda: len(site.requests) > asked + 5, seconds=BOUND_SECONDS)
+        assert servicer.streams == 1
+        supervised.stop()
 
 
 def test_a_watch_that_never_ran_is_not_alive() -> None:
