@@ -26,10 +26,11 @@ def python_of(name: str) -> Path:
     stamp = venv / "stamp"
     if not (stamp.is_file() and stamp.read_text() == wanted):
         shutil.rmtree(venv, ignore_errors=True)
-        _uv("venv", "--quiet", "--python", sys.executable, str(venv))
-        into = ("--python", str(venv / "bin" / "python"))
-        # pip's own settings say where packages come from; uv is told through its variables.
-        _uv("pip", "install", "--quiet", "--require-hashes", *into, "-r", str(lock))
+        _run(sys.executable, "-m", "venv", venv)
+        # pip, not uv: the machine's settings for pip say where packages come from.
+        quiet = ("--quiet", "--disable-pip-version-check")
+        pip = (venv / "bin" / "python", "-m", "pip", "install", *quiet)
+        _run(*pip, "--require-hashes", "-r", lock)
         stamp.write_text(wanted)
     return venv / "bin" / "python"
 
@@ -44,9 +45,8 @@ def version_of(name: str, package: str) -> str:
     return match[1]
 
 
-def _uv(*arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "uv", *arguments], capture_output=True, text=True, check=False
-    )
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(list(command), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BenchError(f"uv {arguments[0]} failed: {done.stderr.strip()[-500:]}")
+        what = " ".join(map(str, command[1:4]))
+        raise BenchError(f"{what} failed: {done.stderr.strip()[-500:]}")
