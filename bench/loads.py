@@ -74,5 +74,7 @@ def percentile(values: list[float], percent: int) -> float:
 
 
 def _warm_up(contestant: Contestant, plan: Plan) -> dict[str, float]:
-    contestant.driver.ask(do="chains", seconds=plan.warm_up_seconds, in_flight=4)
+    """Have the threads and connections made that the loads need: what is new is slow once."""
+    widest = max(n for n in plan.in_flight if n <= contestant.most_in_flight)
+    contestant.driver.ask(do="chains", seconds=plan.warm_up_seconds, in_flight=widest)
     return {}

@@ -35,7 +35,7 @@ class Plan:
 FULL = Plan(
     repeats=5,
     seconds=6,
-    warm_up_seconds=2,
+    warm_up_seconds=4,
     in_flight=(1, 8, 32, 128),
     fan_outs=(100, 1_000, 10_000),
     once_from_items=10_000,
@@ -57,7 +57,7 @@ FULL = Plan(
 QUICK = Plan(
     repeats=2,
     seconds=2,
-    warm_up_seconds=1,
+    warm_up_seconds=3,
     in_flight=(1, 32),
     fan_outs=(100,),
     once_from_items=10_000,
