@@ -6,17 +6,19 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, func, select, text, update
 
 from holdfast_contracts.book_trip import BOOK_TRIP
 from holdfast_contracts.core import CANCEL, RESUME, SUSPEND
 from holdfast_contracts.task_chain import TASK_CHAIN
 from holdfast_status_api.acceptance import accept_run
+from holdfast_status_api.forgettable import FORGETTABLE
 from holdfast_status_api.index import RunIndex
 from holdfast_status_api.orchestrator import EngineRun
 from holdfast_status_api.outbox import Events, Starts
 from holdfast_status_api.receipts import accept_event
 from holdfast_status_api.states import State
+from holdfast_status_api.tables import runs
 from tests.support.examples import TRIP
 from tests.support.postgres import Database
 from tests.support.waiting import eventually
@@ -250,3 +252,16 @@ def test_a_run_that_the_ledger_has_as_closed_is_looked_at_without_delay(
     assert index.due(10) == []
     index.hasten_closed()
     assert index.due(10) == [closed]
+
+
+def test_a_forgettable_change_is_the_only_one_that_does_not_wait_for_the_disk(
+    outbox: Engine,
+) -> None:
+    accept(outbox)
+    wanted = select(func.current_setting("synchronous_commit"))
+    with outbox.connect() as connection:
+        before = connection.scalar(wanted)
+        connection.execute(update(runs).where(FORGETTABLE).values(reason=runs.c.reason))
+        within = connection.scalar(wanted)
+        connection.commit()
+        assert (before, within, connection.scalar(wanted)) == ("on", "off", "on")

@@ -89,6 +89,7 @@ def test_the_headers_of_an_answer_are_those_that_the_document_declares(
 ) -> None:
     paths = narrow_api.get("/openapi.json").json()["paths"]
     named = {"Location", "Retry-After", "ETag", "Preference-Applied"}
+    named |= {"RateLimit", "RateLimit-Policy", "WWW-Authenticate"}
 
     def check(operation: tuple[str, str], answer: httpx.Response, status: int) -> None:
         assert answer.status_code == status, answer.text

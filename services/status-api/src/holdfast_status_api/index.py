@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Integer,
+    Update,
     bindparam,
     case,
     func,
     literal,
-    null,
     select,
-    text,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.engine import Row
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from holdfast_contracts.catalogue import WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND, EffectKey
+from holdfast_status_api.forgettable import FORGETTABLE
 from holdfast_status_api.orchestrator import EngineRun
 from holdfast_status_api.states import STALLED, State, predecessors, state_of
 from holdfast_status_api.tables import closed_runs, events, requests, runs
@@ -65,28 +69,134 @@ class Run:
     fresh: bool
 
 
-#: The engine knows it, too: it need not wait for the disk.
-_FORGETTABLE = text("SET LOCAL synchronous_commit = off")
-
 #: How long a process that asks the engine may keep all others from asking.
 _ASKING_SECONDS = 3.0
 
-_FIND = select(
-    runs,
-    requests.c.input,
-    requests.c.dispatched_at,
-    requests.c.start_at,
-    requests.c.deadline,
-    requests.c.rerun_of,
-    requests.c.requested_by,
-    requests.c.origin,
-    (
-        func.coalesce(
-            runs.c.observed_at > func.clock_timestamp() - timedelta(seconds=FRESH_SECONDS),
-            literal(value=False),
+#: Python's None is an empty column, not JSON's null.
+_JSON = JSON(none_as_null=True)
+
+_FIND = (
+    select(
+        runs,
+        requests.c.input,
+        requests.c.dispatched_at,
+        requests.c.start_at,
+        requests.c.deadline,
+        requests.c.rerun_of,
+        requests.c.requested_by,
+        requests.c.origin,
+        (
+            func.coalesce(
+                runs.c.observed_at > func.clock_timestamp() - timedelta(seconds=FRESH_SECONDS),
+                literal(value=False),
+            )
+        ).label("fresh"),
+    )
+    .join(requests, requests.c.instance_id == runs.c.instance_id)
+    .where(runs.c.instance_id == bindparam("run"))
+)
+
+
+def _next_look() -> ColumnElement[Any]:
+    now = func.clock_timestamp()
+    return now + func.least(
+        timedelta(seconds=_SELDOM_SECONDS),
+        func.greatest(timedelta(seconds=_SOONEST_SECONDS), (now - runs.c.accepted_at) / 10),
+    )
+
+
+# Made once: to make a statement costs more than to send it.
+
+_ASK = (
+    update(runs)
+    .where(
+        runs.c.instance_id == bindparam("run"),
+        runs.c.asked_at.is_(None)
+        | (runs.c.asked_at < func.clock_timestamp() - timedelta(seconds=_ASKING_SECONDS)),
+        FORGETTABLE,
+    )
+    .values(asked_at=func.clock_timestamp())
+)
+_ASKED = (
+    update(runs)
+    .where(runs.c.instance_id == bindparam("run"), runs.c.asked_at.is_not(None), FORGETTABLE)
+    .values(asked_at=None)
+)
+_CLOSED = select(closed_runs.c.instance).where(
+    closed_runs.c.instance.in_(bindparam("those", expanding=True))
+)
+_HASTEN_CLOSED = (
+    update(runs)
+    .where(
+        ~runs.c.terminal,
+        runs.c.next_look_at > func.clock_timestamp() + timedelta(seconds=_SOONEST_SECONDS),
+        select(closed_runs.c.instance).where(closed_runs.c.instance == runs.c.instance_id).exists(),
+        FORGETTABLE,
+    )
+    .values(next_look_at=func.clock_timestamp())
+)
+
+
+def _putting_off() -> ReturningUpdate[tuple[str]]:
+    """Return what gives runs that are due, and puts off the next look at each."""
+    candidates = (
+        select(runs.c.instance_id)
+        .join(requests, requests.c.instance_id == runs.c.instance_id)
+        .where(
+            ~runs.c.terminal,
+            requests.c.dispatched_at.is_not(None),
+            runs.c.next_look_at <= func.clock_timestamp(),
         )
-    ).label("fresh"),
-).join(requests, requests.c.instance_id == runs.c.instance_id)
+        .order_by(runs.c.next_look_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(of=runs, skip_locked=True)
+        # A CTE, not a sub-query: that could run, and lock, more than once.
+        .cte("candidates")
+    )
+    return (
+        update(runs)
+        .where(runs.c.instance_id == candidates.c.instance_id, FORGETTABLE)
+        .values(next_look_at=_next_look())
+        .returning(runs.c.instance_id)
+    )
+
+
+_DUE = _putting_off()
+
+
+@cache
+def _absorbing(state: State) -> Update:
+    """Return what takes in a report of that state."""
+    told_at = bindparam("engine_updated_at", type_=runs.c.updated_at.type)
+    created_at = bindparam("engine_created_at", type_=runs.c.started_at.type)
+    unchanged = runs.c.updated_at == told_at
+    in_order = [
+        runs.c.instance_id == bindparam("run"),
+        ~runs.c.terminal,
+        runs.c.state.in_(sorted(predecessors(state))),
+    ]
+    if not state.terminal:
+        # The engine knows it, too. The end waits for the disk: from then on the index is asked.
+        in_order += [runs.c.observed_at.is_(None) | (runs.c.updated_at <= told_at), FORGETTABLE]
+    return (
+        update(runs)
+        .where(*in_order)
+        .values(
+            state=state,
+            output=bindparam("engine_output", type_=_JSON),
+            custom_status=bindparam("engine_custom_status", type_=_JSON),
+            failure=bindparam("engine_failure", type_=_JSON),
+            # A run from the middle of another one has that one's time of creation.
+            started_at=func.greatest(created_at, runs.c.accepted_at),
+            updated_at=told_at,
+            finished_at=told_at if state.terminal else None,
+            observed_at=func.clock_timestamp(),
+            # Whoever asks often must not keep the refresher from one that stands still.
+            next_look_at=case((unchanged, runs.c.next_look_at), else_=_next_look()),
+            asked_at=None,
+            wakes_at=case((unchanged, runs.c.wakes_at)),
+        )
+    )
 
 
 class RunIndex:
@@ -94,13 +204,13 @@ class RunIndex:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # A single read is a transaction by itself, without two more round trips.
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A single statement is a transaction by itself, without two more round trips.
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def find(self, instance_id: str) -> Run | None:
         """Return the last that is known of the run, or ``None`` if no such run was accepted."""
-        with self._reader.connect() as connection:
-            row = connection.execute(_FIND.where(runs.c.instance_id == instance_id)).one_or_none()
+        with self._single.connect() as connection:
+            row = connection.execute(_FIND, {"run": instance_id}).one_or_none()
         return None if row is None else _run(row)
 
     def absorb(self, report: EngineRun) -> Run | None:
@@ -110,72 +220,35 @@ class RunIndex:
         overtaken, changes nothing.
         """
         with self._engine.begin() as connection:
-            state = _state(connection, report)
-            unchanged = runs.c.updated_at == report.updated_at
-            in_order = [
-                runs.c.instance_id == report.instance_id,
-                ~runs.c.terminal,
-                runs.c.state.in_(sorted(predecessors(state))),
-            ]
-            if not state.terminal:
-                in_order.append(
-                    runs.c.observed_at.is_(None) | (runs.c.updated_at <= report.updated_at)
-                )
-                connection.execute(_FORGETTABLE)
             connection.execute(
-                update(runs)
-                .where(*in_order)
-                .values(
-                    state=state,
-                    output=_json(report.output),
-                    custom_status=_json(report.custom_status or None),
-                    failure=_json(report.failure),
-                    # A run from the middle of another one has that one's time of creation.
-                    started_at=func.greatest(report.created_at, runs.c.accepted_at),
-                    updated_at=report.updated_at,
-                    finished_at=report.updated_at if state.terminal else None,
-                    observed_at=func.clock_timestamp(),
-                    # Whoever asks often must not keep the refresher from one that stands still.
-                    next_look_at=case((unchanged, runs.c.next_look_at), else_=_next_look()),
-                    asked_at=None,
-                    wakes_at=case((unchanged, runs.c.wakes_at)),
-                )
+                _absorbing(_state(connection, report)),
+                {
+                    "run": report.instance_id,
+                    "engine_output": report.output,
+                    "engine_custom_status": report.custom_status or None,
+                    "engine_failure": report.failure,
+                    "engine_created_at": report.created_at,
+                    "engine_updated_at": report.updated_at,
+                },
             )
         return self.find(report.instance_id)
 
     def may_ask(self, instance_id: str) -> bool:
         """Take the right to ask the engine about a run; one process at a time has it."""
-        now = func.clock_timestamp()
-        lease = timedelta(seconds=_ASKING_SECONDS)
-        with self._engine.begin() as connection:
-            connection.execute(_FORGETTABLE)
-            taken = connection.execute(
-                update(runs)
-                .where(
-                    runs.c.instance_id == instance_id,
-                    runs.c.asked_at.is_(None) | (runs.c.asked_at < now - lease),
-                )
-                .values(asked_at=now)
-            )
-        return taken.rowcount == 1
+        with self._single.connect() as connection:
+            return connection.execute(_ASK, {"run": instance_id}).rowcount == 1
 
     def asked(self, instance_id: str) -> None:
         """Give the right back when the answer could not be taken in."""
-        with self._engine.begin() as connection:
-            connection.execute(_FORGETTABLE)
-            connection.execute(
-                update(runs)
-                .where(runs.c.instance_id == instance_id, runs.c.asked_at.is_not(None))
-                .values(asked_at=None)
-            )
+        with self._single.connect() as connection:
+            connection.execute(_ASKED, {"run": instance_id})
 
     def note_timer(self, instance_id: str, as_of: datetime, wakes_at: datetime | None) -> None:
         """Remember when the run's next timer is due, unless the run has changed since."""
-        with self._engine.begin() as connection:
-            connection.execute(_FORGETTABLE)
+        with self._single.connect() as connection:
             connection.execute(
                 update(runs)
-                .where(runs.c.instance_id == instance_id, runs.c.updated_at == as_of)
+                .where(runs.c.instance_id == instance_id, runs.c.updated_at == as_of, FORGETTABLE)
                 .values(wakes_at=wakes_at)
             )
 
@@ -184,52 +257,18 @@ class RunIndex:
 
         The longer a run runs, the more seldom it is due. Two processes never get the same run.
         """
-        candidates = (
-            select(runs.c.instance_id)
-            .join(requests, requests.c.instance_id == runs.c.instance_id)
-            .where(
-                ~runs.c.terminal,
-                requests.c.dispatched_at.is_not(None),
-                runs.c.next_look_at <= func.clock_timestamp(),
-            )
-            .order_by(runs.c.next_look_at)
-            .limit(limit)
-            .with_for_update(of=runs, skip_locked=True)
-            # A CTE, not a sub-query: that could run, and lock, more than once.
-            .cte("candidates")
-        )
-        put_off = (
-            update(runs)
-            .where(runs.c.instance_id == candidates.c.instance_id)
-            .values(next_look_at=_next_look())
-            .returning(runs.c.instance_id)
-        )
-        with self._engine.begin() as connection:
-            connection.execute(_FORGETTABLE)
-            return list(connection.scalars(put_off))
+        with self._single.connect() as connection:
+            return list(connection.scalars(_DUE, {"most": limit}))
 
     def closed(self, instance_ids: Collection[str]) -> set[str]:
         """Return those of the runs that the ledger has as closed: they end about now."""
-        query = select(closed_runs.c.instance).where(closed_runs.c.instance.in_(instance_ids))
-        with self._reader.connect() as connection:
-            return set(connection.scalars(query))
+        with self._single.connect() as connection:
+            return set(connection.scalars(_CLOSED, {"those": list(instance_ids)}))
 
     def hasten_closed(self) -> None:
         """Make runs due that the ledger has as closed, however long they ran."""
-        now = func.clock_timestamp()
-        closed = (
-            select(closed_runs.c.instance)
-            .where(closed_runs.c.instance == runs.c.instance_id)
-            .exists()
-        )
-        soon = now + timedelta(seconds=_SOONEST_SECONDS)
-        with self._engine.begin() as connection:
-            connection.execute(_FORGETTABLE)
-            connection.execute(
-                update(runs)
-                .where(~runs.c.terminal, runs.c.next_look_at > soon, closed)
-                .values(next_look_at=now)
-            )
+        with self._single.connect() as connection:
+            connection.execute(_HASTEN_CLOSED)
 
 
 def _state(connection: Connection, report: EngineRun) -> State:
@@ -268,19 +307,6 @@ _LAST_GATE_EVENT = (
     .order_by(events.c.seq.desc())
     .limit(1)
 )
-
-
-def _next_look() -> ColumnElement[Any]:
-    now = func.clock_timestamp()
-    return now + func.least(
-        timedelta(seconds=_SELDOM_SECONDS),
-        func.greatest(timedelta(seconds=_SOONEST_SECONDS), (now - runs.c.accepted_at) / 10),
-    )
-
-
-def _json(value: Any) -> Any:
-    # Python's None would become the JSON value null; the column is empty instead.
-    return null() if value is None else value
 
 
 def _run(row: Row[Any]) -> Run:

@@ -17,16 +17,19 @@ from sqlalchemy import (
     ColumnElement,
     Engine,
     FromClause,
+    Integer,
     Table,
     Update,
+    bindparam,
     exists,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy.engine import Row
+from sqlalchemy.sql.dml import ReturningUpdate
 
+from holdfast_status_api.forgettable import FORGETTABLE
 from holdfast_status_api.orchestrator import Orchestrator
 from holdfast_status_api.states import State
 from holdfast_status_api.tables import events, requests, runs
@@ -37,9 +40,6 @@ _FIRST_RETRY_SECONDS = 0.2
 #: Short: it is also what an accepted run may wait after an outage.
 _LONGEST_RETRY_SECONDS = 2.0
 _SHOWN_ERROR_CHARACTERS = 500
-
-#: Should a crash undo the change, the next attempt finds out how things are.
-_FORGETTABLE = text("SET LOCAL synchronous_commit = off")
 
 #: Raises `LeaseLostError` unless the row is still ours.
 LeaseCheck = Callable[[], None]
@@ -81,6 +81,9 @@ class Outbox(ABC):
         # are read several times a second for as long as the service runs.
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._owner = owner
+        # Made once: to make a statement costs more than to send it.
+        self._take = self._taking()
+        self._arrive = self._settling(self._arrived_at)
 
     @abstractmethod
     def send(self, orchestrator: Orchestrator, claim: Claim, check_lease: LeaseCheck) -> None:
@@ -92,39 +95,19 @@ class Outbox(ABC):
         The attempt is committed before it is made: whoever comes next knows that a first one may
         have arrived.
         """
-        due = (
-            select(self._key)
-            .where(self._waiting(), self._may_go(), self._table.c.next_attempt_at <= _now())
-            .order_by(self._table.c.next_attempt_at)
-            .limit(limit)
-            .with_for_update(of=self._table, skip_locked=True)
-            # A CTE, not a sub-query: that could run, and lock, more than once.
-            .cte("due")
-        )
-        take = (
-            update(self._table)
-            .where(self._key == due.c[self._key.key])
-            .values(
-                attempts=self._table.c.attempts + 1,
-                claimed_by=self._owner,
-                next_attempt_at=_in(LEASE_SECONDS),
-            )
-            .returning(self._table)
-        )
         with self._single.connect() as connection:
-            rows = connection.execute(take).all()
+            rows = connection.execute(self._take, {"most": limit}).all()
         return [Claim(row._mapping[self._key], row.attempts - 1, row) for row in rows]  # noqa: SLF001
 
     def renew(self, ids: Sequence[str]) -> list[str]:
         """Keep these rows, and return those that this process still holds."""
         renewed = (
             self._held()
-            .where(self._key.in_(ids))
+            .where(self._key.in_(ids), FORGETTABLE)
             .values(next_attempt_at=_in(LEASE_SECONDS))
             .returning(self._key)
         )
-        with self._engine.begin() as connection:
-            connection.execute(_FORGETTABLE)
+        with self._single.connect() as connection:
             return list(connection.scalars(renewed))
 
     def release(self) -> None:
@@ -133,7 +116,8 @@ class Outbox(ABC):
 
     def done(self, claim: Claim) -> None:
         """Note that the row has arrived."""
-        self._settle(claim, self._arrived_at)
+        with self._single.connect() as connection:
+            connection.execute(self._arrive, {"row": claim.id})
 
     def put_off(self, claim: Claim, why: str) -> None:
         """Try again soon, the later the more often it failed."""
@@ -170,17 +154,38 @@ class Outbox(ABC):
     def _may_go(self) -> ColumnElement[bool]:
         """Whether nothing else has to come before the row."""
 
-    def _settle(self, claim: Claim, when: Column[Any]) -> None:
-        self._note(
+    def _taking(self) -> ReturningUpdate[Any]:
+        due = (
+            select(self._key)
+            .where(self._waiting(), self._may_go(), self._table.c.next_attempt_at <= _now())
+            .order_by(self._table.c.next_attempt_at)
+            .limit(bindparam("most", type_=Integer))
+            .with_for_update(of=self._table, skip_locked=True)
+            # A CTE, not a sub-query: that could run, and lock, more than once.
+            .cte("due")
+        )
+        return (
             update(self._table)
-            .where(self._key == claim.id, self._waiting())
+            .where(self._key == due.c[self._key.key])
+            .values(
+                attempts=self._table.c.attempts + 1,
+                claimed_by=self._owner,
+                next_attempt_at=_in(LEASE_SECONDS),
+            )
+            .returning(self._table)
+        )
+
+    def _settling(self, when: Column[Any]) -> Update:
+        return (
+            update(self._table)
+            .where(self._key == bindparam("row"), self._waiting(), FORGETTABLE)
             .values({when.key: _now(), "claimed_by": None, "last_error": None})
         )
 
     def _note(self, change: Update) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(_FORGETTABLE)
-            connection.execute(change)
+        """Make a change; should a crash undo it, the next attempt finds out how things are."""
+        with self._single.connect() as connection:
+            connection.execute(change.where(FORGETTABLE))
 
     def _held(self) -> Update:
         return update(self._table).where(self._table.c.claimed_by == self._owner, self._waiting())
@@ -261,7 +266,8 @@ class Events(Outbox):
 
     def expire(self, claim: Claim) -> None:
         """Note that the run was over before the event came."""
-        self._settle(claim, events.c.expired_at)
+        with self._single.connect() as connection:
+            connection.execute(self._settling(events.c.expired_at), {"row": claim.id})
 
     def expire_finished(self) -> None:
         """Note of every waiting event of a run that has ended that it came too late."""
