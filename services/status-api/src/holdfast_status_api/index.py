@@ -4,39 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Integer,
-    Update,
-    bindparam,
-    case,
-    func,
-    literal,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy import Connection, Engine, bindparam, select, update
 from sqlalchemy.engine import Row
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from holdfast_contracts.catalogue import WORKFLOWS
 from holdfast_contracts.core import RESUME, SUSPEND, EffectKey
 from holdfast_status_api.forgettable import FORGETTABLE
+from holdfast_status_api.index_statements import (
+    ASK,
+    ASKED,
+    CLOSED,
+    DUE,
+    FIND,
+    HASTEN_CLOSED,
+    absorbing,
+)
 from holdfast_status_api.orchestrator import EngineRun
-from holdfast_status_api.states import STALLED, State, predecessors, state_of
-from holdfast_status_api.tables import closed_runs, events, requests, runs
-
-#: Callers who ask for one run within this time share one answer of the engine.
-FRESH_SECONDS = 0.05
-#: How soon, and how seldom, a run that nobody asks for is looked at.
-_SOONEST_SECONDS = 1.0
-_SELDOM_SECONDS = 60.0
+from holdfast_status_api.states import STALLED, State, state_of
+from holdfast_status_api.tables import closed_runs, events, runs
 
 
 @dataclass(frozen=True)
@@ -69,136 +57,6 @@ class Run:
     fresh: bool
 
 
-#: How long a process that asks the engine may keep all others from asking.
-_ASKING_SECONDS = 3.0
-
-#: Python's None is an empty column, not JSON's null.
-_JSON = JSON(none_as_null=True)
-
-_FIND = (
-    select(
-        runs,
-        requests.c.input,
-        requests.c.dispatched_at,
-        requests.c.start_at,
-        requests.c.deadline,
-        requests.c.rerun_of,
-        requests.c.requested_by,
-        requests.c.origin,
-        (
-            func.coalesce(
-                runs.c.observed_at > func.clock_timestamp() - timedelta(seconds=FRESH_SECONDS),
-                literal(value=False),
-            )
-        ).label("fresh"),
-    )
-    .join(requests, requests.c.instance_id == runs.c.instance_id)
-    .where(runs.c.instance_id == bindparam("run"))
-)
-
-
-def _next_look() -> ColumnElement[Any]:
-    now = func.clock_timestamp()
-    return now + func.least(
-        timedelta(seconds=_SELDOM_SECONDS),
-        func.greatest(timedelta(seconds=_SOONEST_SECONDS), (now - runs.c.accepted_at) / 10),
-    )
-
-
-# Made once: to make a statement costs more than to send it.
-
-_ASK = (
-    update(runs)
-    .where(
-        runs.c.instance_id == bindparam("run"),
-        runs.c.asked_at.is_(None)
-        | (runs.c.asked_at < func.clock_timestamp() - timedelta(seconds=_ASKING_SECONDS)),
-        FORGETTABLE,
-    )
-    .values(asked_at=func.clock_timestamp())
-)
-_ASKED = (
-    update(runs)
-    .where(runs.c.instance_id == bindparam("run"), runs.c.asked_at.is_not(None), FORGETTABLE)
-    .values(asked_at=None)
-)
-_CLOSED = select(closed_runs.c.instance).where(
-    closed_runs.c.instance.in_(bindparam("those", expanding=True))
-)
-_HASTEN_CLOSED = (
-    update(runs)
-    .where(
-        ~runs.c.terminal,
-        runs.c.next_look_at > func.clock_timestamp() + timedelta(seconds=_SOONEST_SECONDS),
-        select(closed_runs.c.instance).where(closed_runs.c.instance == runs.c.instance_id).exists(),
-        FORGETTABLE,
-    )
-    .values(next_look_at=func.clock_timestamp())
-)
-
-
-def _putting_off() -> ReturningUpdate[tuple[str]]:
-    """Return what gives runs that are due, and puts off the next look at each."""
-    candidates = (
-        select(runs.c.instance_id)
-        .join(requests, requests.c.instance_id == runs.c.instance_id)
-        .where(
-            ~runs.c.terminal,
-            requests.c.dispatched_at.is_not(None),
-            runs.c.next_look_at <= func.clock_timestamp(),
-        )
-        .order_by(runs.c.next_look_at)
-        .limit(bindparam("most", type_=Integer))
-        .with_for_update(of=runs, skip_locked=True)
-        # A CTE, not a sub-query: that could run, and lock, more than once.
-        .cte("candidates")
-    )
-    return (
-        update(runs)
-        .where(runs.c.instance_id == candidates.c.instance_id, FORGETTABLE)
-        .values(next_look_at=_next_look())
-        .returning(runs.c.instance_id)
-    )
-
-
-_DUE = _putting_off()
-
-
-@cache
-def _absorbing(state: State) -> Update:
-    """Return what takes in a report of that state."""
-    told_at = bindparam("engine_updated_at", type_=runs.c.updated_at.type)
-    created_at = bindparam("engine_created_at", type_=runs.c.started_at.type)
-    unchanged = runs.c.updated_at == told_at
-    in_order = [
-        runs.c.instance_id == bindparam("run"),
-        ~runs.c.terminal,
-        runs.c.state.in_(sorted(predecessors(state))),
-    ]
-    if not state.terminal:
-        # The engine knows it, too. The end waits for the disk: from then on the index is asked.
-        in_order += [runs.c.observed_at.is_(None) | (runs.c.updated_at <= told_at), FORGETTABLE]
-    return (
-        update(runs)
-        .where(*in_order)
-        .values(
-            state=state,
-            output=bindparam("engine_output", type_=_JSON),
-            custom_status=bindparam("engine_custom_status", type_=_JSON),
-            failure=bindparam("engine_failure", type_=_JSON),
-            # A run from the middle of another one has that one's time of creation.
-            started_at=func.greatest(created_at, runs.c.accepted_at),
-            updated_at=told_at,
-            finished_at=told_at if state.terminal else None,
-            observed_at=func.clock_timestamp(),
-            # Whoever asks often must not keep the refresher from one that stands still.
-            next_look_at=case((unchanged, runs.c.next_look_at), else_=_next_look()),
-            asked_at=None,
-            wakes_at=case((unchanged, runs.c.wakes_at)),
-        )
-    )
-
-
 class RunIndex:
     """The index in PostgreSQL. Several processes may write it at once."""
 
@@ -210,7 +68,7 @@ class RunIndex:
     def find(self, instance_id: str) -> Run | None:
         """Return the last that is known of the run, or ``None`` if no such run was accepted."""
         with self._single.connect() as connection:
-            row = connection.execute(_FIND, {"run": instance_id}).one_or_none()
+            row = connection.execute(FIND, {"run": instance_id}).one_or_none()
         return None if row is None else _run(row)
 
     def absorb(self, report: EngineRun) -> Run | None:
@@ -221,7 +79,7 @@ class RunIndex:
         """
         with self._engine.begin() as connection:
             connection.execute(
-                _absorbing(_state(connection, report)),
+                absorbing(_state(connection, report)),
                 {
                     "run": report.instance_id,
                     "engine_output": report.output,
@@ -236,12 +94,12 @@ class RunIndex:
     def may_ask(self, instance_id: str) -> bool:
         """Take the right to ask the engine about a run; one process at a time has it."""
         with self._single.connect() as connection:
-            return connection.execute(_ASK, {"run": instance_id}).rowcount == 1
+            return connection.execute(ASK, {"run": instance_id}).rowcount == 1
 
     def asked(self, instance_id: str) -> None:
         """Give the right back when the answer could not be taken in."""
         with self._single.connect() as connection:
-            connection.execute(_ASKED, {"run": instance_id})
+            connection.execute(ASKED, {"run": instance_id})
 
     def note_timer(self, instance_id: str, as_of: datetime, wakes_at: datetime | None) -> None:
         """Remember when the run's next timer is due, unless the run has changed since."""
@@ -258,17 +116,17 @@ class RunIndex:
         The longer a run runs, the more seldom it is due. Two processes never get the same run.
         """
         with self._single.connect() as connection:
-            return list(connection.scalars(_DUE, {"most": limit}))
+            return list(connection.scalars(DUE, {"most": limit}))
 
     def closed(self, instance_ids: Collection[str]) -> set[str]:
         """Return those of the runs that the ledger has as closed: they end about now."""
         with self._single.connect() as connection:
-            return set(connection.scalars(_CLOSED, {"those": list(instance_ids)}))
+            return set(connection.scalars(CLOSED, {"those": list(instance_ids)}))
 
     def hasten_closed(self) -> None:
         """Make runs due that the ledger has as closed, however long they ran."""
         with self._single.connect() as connection:
-            connection.execute(_HASTEN_CLOSED)
+            connection.execute(HASTEN_CLOSED)
 
 
 def _state(connection: Connection, report: EngineRun) -> State:
