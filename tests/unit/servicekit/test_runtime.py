@@ -33,8 +33,9 @@ def runtime_at(port: int) -> WorkflowRuntime:
     return WorkflowRuntime(host="127.0.0.1", port=str(port), logger_options=sdk_logs())
 
 
+@pytest.mark.parametrize("tells_of_its_engine", [True, False])
 def test_a_process_without_a_stream_to_a_sidecar_that_answers_ends_itself(
-    mute_sidecar: int,
+    mute_sidecar: int, *, tells_of_its_engine: bool
 ) -> None:
     ended = threading.Event()
     codes: list[int] = []
@@ -47,7 +48,7 @@ def test_a_process_without_a_stream_to_a_sidecar_that_answers_ends_itself(
         site.answers[:] = [metadata(0)]
         supervised = SupervisedRuntime(
             lambda: runtime_at(mute_sidecar),
-            Sidecar(mute_sidecar, site.port),
+            Sidecar(mute_sidecar, site.port if tells_of_its_engine else mute_sidecar),
             give_up_seconds=1,
             exit_process=exit_process,
         )

@@ -96,6 +96,8 @@ def test_an_answer_says_which_headers_it_has(
     method, path = operation.split(" ")
     answer = openapi["paths"][path][method]["responses"][status]
     assert set(answer["headers"]) - {"RateLimit", "RateLimit-Policy"} == headers
+    declared = openapi["components"]["headers"]
+    assert all(declared[name]["schema"] for name in answer["headers"])
 
 
 def test_every_answer_that_asks_to_come_back_says_that_it_tells_when(

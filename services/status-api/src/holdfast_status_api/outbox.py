@@ -116,8 +116,7 @@ class Outbox(ABC):
 
     def done(self, claim: Claim) -> None:
         """Note that the row has arrived."""
-        with self._single.connect() as connection:
-            connection.execute(self._arrive, {"row": claim.id})
+        self._settle(claim, self._arrive)
 
     def put_off(self, claim: Claim, why: str) -> None:
         """Try again soon, the later the more often it failed."""
@@ -181,6 +180,10 @@ class Outbox(ABC):
             .where(self._key == bindparam("row"), self._waiting(), FORGETTABLE)
             .values({when.key: _now(), "claimed_by": None, "last_error": None})
         )
+
+    def _settle(self, claim: Claim, settling: Update) -> None:
+        with self._single.connect() as connection:
+            connection.execute(settling, {"row": claim.id})
 
     def _note(self, change: Update) -> None:
         """Make a change; should a crash undo it, the next attempt finds out how things are."""
@@ -266,8 +269,7 @@ class Events(Outbox):
 
     def expire(self, claim: Claim) -> None:
         """Note that the run was over before the event came."""
-        with self._single.connect() as connection:
-            connection.execute(self._settling(events.c.expired_at), {"row": claim.id})
+        self._settle(claim, self._settling(events.c.expired_at))
 
     def expire_finished(self) -> None:
         """Note of every waiting event of a run that has ended that it came too late."""
