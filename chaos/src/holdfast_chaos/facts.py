@@ -19,6 +19,8 @@ T = TypeVar("T")
 #: Kinds of rows in ``effects``: done, or claimed by a compensation so that it never is.
 DONE = "effect"
 CLAIMED = "cancelled"
+#: The outcome of an attempt whose effect is in the ledger.
+COMMITTED = "committed"
 
 
 @dataclass(frozen=True)

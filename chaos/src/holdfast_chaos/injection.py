@@ -10,13 +10,12 @@ from datetime import UTC, datetime, timedelta
 from holdfast_chaos.aiming import Gate, end_sessions, session_names
 from holdfast_chaos.targets import Armed, Target
 from holdfast_chaos.waiting import eventually, pause_until
-from holdfast_chaos.world import LASTING, Aim, Deed, FaultRecord
+from holdfast_chaos.world import GATED, LASTING, Aim, Deed, FaultRecord
 
 #: How long a chosen run may take to come to the moment.
 AIM_SECONDS = 30.0
 #: How long a struck component may take to serve again.
 HEAL_SECONDS = 60.0
-GATED = frozenset({Aim.BEFORE_EFFECT, Aim.BEFORE_RETURN})
 
 
 @dataclass(frozen=True)

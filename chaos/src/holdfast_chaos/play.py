@@ -16,14 +16,14 @@ from holdfast_chaos.client import Client
 from holdfast_chaos.collect import collect
 from holdfast_chaos.database import connect
 from holdfast_chaos.histories import RunHistory
-from holdfast_chaos.injection import GATED, FaultPlan, Injector, Moment
+from holdfast_chaos.injection import FaultPlan, Injector, Moment
 from holdfast_chaos.observations import EventSeen, Notebook
 from holdfast_chaos.observer import Observer
 from holdfast_chaos.schedule import Part, PlannedRun, Schedule, Wave
 from holdfast_chaos.scheduler import busy
 from holdfast_chaos.site import Site
 from holdfast_chaos.waiting import eventually, pause
-from holdfast_chaos.world import Aim, DeclaredRun, FaultRecord, World
+from holdfast_chaos.world import GATED, Aim, DeclaredRun, FaultRecord, World
 from holdfast_contracts.core import CANCEL, EffectKey
 from holdfast_contracts.job_status_monitor import JOB_STATUS_MONITOR
 from holdfast_contracts.request_escalation import HUMAN_APPROVAL

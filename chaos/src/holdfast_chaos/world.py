@@ -33,6 +33,10 @@ class Aim(StrEnum):
     RANDOM = "random"
 
 
+#: Moments at which a step is held, so that the fault strikes while it stands there.
+GATED = frozenset({Aim.BEFORE_EFFECT, Aim.BEFORE_RETURN})
+
+
 class Deed(StrEnum):
     """What is done to the components that a fault strikes."""
 

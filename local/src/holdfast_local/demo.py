@@ -30,14 +30,14 @@ from holdfast_chaos.collect import collect
 from holdfast_chaos.database import connect
 from holdfast_chaos.engine import EngineReader, NotReadableError
 from holdfast_chaos.histories import RunHistory
-from holdfast_chaos.injection import GATED, FaultPlan, Injector, Moment
+from holdfast_chaos.injection import FaultPlan, Injector, Moment
 from holdfast_chaos.observations import EventSeen, Notebook, Poll
 from holdfast_chaos.observer import Observer
 from holdfast_chaos.publishing import NotPublishedError, publish
 from holdfast_chaos.scheduler import busy, scheduler_jobs
 from holdfast_chaos.targets import TargetNotReadyError
 from holdfast_chaos.waiting import eventually, pause
-from holdfast_chaos.world import DeclaredRun, FaultRecord, World
+from holdfast_chaos.world import GATED, DeclaredRun, FaultRecord, World
 from holdfast_contracts.certificate import PASS
 from holdfast_contracts.core import CANCEL, EffectKey
 from holdfast_contracts.job_status_monitor import POLLS_PER_EPOCH

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from holdfast_chaos.histories import HistoryEvent, RunHistory
-from holdfast_chaos.world import World
+from holdfast_chaos.world import Aim, World
 
 Break = Callable[[World], World]
 
@@ -188,7 +188,10 @@ def struck_again(**change: Any) -> Break:
         world,
         faults=(
             *world.faults,
-            replace(world.faults[0], **{"id": "again", "in_flight": (), **change}),
+            replace(
+                world.faults[0],
+                **{"id": "again", "in_flight": (), "aim": Aim.RANDOM, **change},
+            ),
         ),
     )
 

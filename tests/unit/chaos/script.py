@@ -136,6 +136,8 @@ class Script:
         task = tale.add(self.tick(), "TASK_SCHEDULED", name=step, input={"key": key})
         if interrupted:
             self._attempt(key, tale, step, outcome=None)
+            self.strike(["activity-worker"], tale.instance, key)
+            self.tick(0.1)
         attempt = self._attempt(key, tale, step, outcome="committed")
         self._effect(key, tale, result, attempt)
         if closes:
@@ -172,16 +174,16 @@ class Script:
         tale.add(self.tick(), "EVENT_RAISED", name=name)
         return event
 
-    def strike(self, components: Sequence[str], run: str | None, **more: Any) -> None:
-        """Tell of a fault that strikes now, and heals at once."""
+    def strike(self, components: Sequence[str], run: str | None, *keys: str) -> None:
+        """Tell of a fault that strikes now, before the effects of these keys, and heals at once."""
         moment = self.tick()
         fault = FaultRecord(
             id=f"fault-{len(self.faults) + 1}",
             kind="kill",
             components=tuple(components),
-            aim=Aim.BEFORE_EFFECT,
+            aim=Aim.BEFORE_EFFECT if keys else Aim.RANDOM,
             run=run,
-            keys=(),
+            keys=keys,
             moment_at=moment,
             struck_at=moment,
             healed_at=self.tick(),
@@ -189,7 +191,7 @@ class Script:
             after={name: f"{n}01" for n, name in enumerate(components, 1)},
             in_flight=(run,) if run else (),
         )
-        self.faults.append(FaultRecord(**{**fault.__dict__, **more}))
+        self.faults.append(fault)
 
     def _attempt(
         self, key: str, tale: Tale, step: str, outcome: str | None, error: str | None = None
@@ -397,7 +399,5 @@ def clean() -> World:
     script.trip("sold-out", sold_out="car")
     script.trip("cancelled", cancel_after=2)
     script.trip("cancelled-at-once", cancel_after=0)
-    script.strike(["activity-worker"], None)
     script.chain("after-kill", 7, interrupted=True)
-    script.faults[0] = FaultRecord(**{**script.faults[0].__dict__, "in_flight": ("after-kill",)})
     return script.world()

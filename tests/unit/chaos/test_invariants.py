@@ -604,6 +604,7 @@ def _patience(seconds: float) -> Break:
 
 RECOVERY: dict[str, Break] = {
     "never went on": fault(
+        aim=Aim.RANDOM,
         in_flight=("after-kill", "chain-1"),
         struck_at=world().ledger.closed["chain-1"].closed_at - timedelta(microseconds=1),
         moment_at=world().ledger.closed["chain-1"].closed_at - timedelta(microseconds=1),
@@ -625,6 +626,10 @@ RECOVERY: dict[str, Break] = {
     "nobody looked": fault(in_flight=("trip",)),
 }
 late = STRUCK - timedelta(seconds=0.3)
+#: The step that stood at the gate: its first attempt, which died there, and what the second did.
+STOOD = k("after-kill", "step1")
+DIED, _ = world().ledger.attempts_at[STOOD]
+other_victim = {"before": {"orchestrator": "200"}, "after": {"orchestrator": "201"}}
 VOID: dict[str, Break] = {
     "nothing was replaced": fault(after=world().faults[0].before),
     "only the first of two was replaced": fault(
@@ -641,6 +646,24 @@ VOID: dict[str, Break] = {
     "too long after the timer": fault(aim=Aim.AFTER_TIMER, moment_at=late),
     "before the moment": fault(aim=Aim.AFTER_TIMER, moment_at=STRUCK + HOUR),
     "freeze that froze nothing": fault(deed=Deed.FREEZE),
+    "no step stood there": fault(keys=(), components=("orchestrator",), **other_victim),
+    "its step had not begun": fault(
+        keys=(k("trip", "book_car", 7),), components=("orchestrator",), **other_victim
+    ),
+    "its step was over": both(
+        edit("attempts", {"outcome": "committed", "finished_at": late}, id=DIED.id),
+        fault(components=("orchestrator",), **other_victim),
+    ),
+    "its step had not taken effect": fault(aim=Aim.BEFORE_RETURN),
+    "its step never took effect": fault(
+        aim=Aim.BEFORE_RETURN,
+        keys=(k("chain-neg", "step2"),),
+        components=("orchestrator",),
+        **other_victim,
+    ),
+    "the step lived on": edit(
+        "attempts", {"outcome": "failed", "finished_at": WENT_ON}, id=DIED.id
+    ),
 }
 
 CASES = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from holdfast_chaos.facts import COMMITTED
 from holdfast_chaos.invariants.result import InvariantResult, Tally
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 ID = "I10"
 TITLE = "After every fault each run that it hit took its next effect in time"
-
-COMMITTED = "committed"
 
 
 @dataclass(frozen=True)
