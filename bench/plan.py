@@ -50,7 +50,7 @@ FULL = Plan(
         "scheduler",
         "postgres",
     ),
-    kills=5,
+    kills=3,
     histories=(10, 100, 500, 2_000),
     polls=(10, 100, 1_000),
 )
