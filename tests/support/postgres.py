@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from secrets import token_hex
 
@@ -23,12 +23,13 @@ _START_SECONDS = 30.0
 
 @dataclass
 class Database:
-    """A server of a test's own."""
+    """A database on a server of the tests' own."""
 
     cluster: postgres.Cluster
     secrets: Secrets
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    name: str = postgres.DATABASE
 
     def start(self) -> None:
         """Start the server and return when it answers."""
@@ -50,10 +51,10 @@ class Database:
             self.process.wait(timeout=_START_SECONDS)
             self.process = None
 
-    def url(self, role: str, name: str = postgres.DATABASE) -> str:
+    def url(self, role: str, name: str | None = None) -> str:
         """Return the SQLAlchemy URL of ``owner``, ``worker``, ``status`` or ``postgres``."""
         user = role if role == postgres.SUPERUSER else f"holdfast_{role}"
-        address = f"127.0.0.1:{self.cluster.port}/{name}"
+        address = f"127.0.0.1:{self.cluster.port}/{name or self.name}"
         return f"postgresql+psycopg://{user}:{getattr(self.secrets, role)}@{address}"
 
     def create(self, name: str) -> None:
@@ -65,9 +66,30 @@ class Database:
                 fresh.execute(f"CREATE SCHEMA {schema} AUTHORIZATION holdfast_owner".encode())
                 fresh.execute(f"GRANT USAGE ON SCHEMA {schema} TO holdfast_worker".encode())
 
-    def connect(self, name: str = postgres.DATABASE) -> psycopg.Connection[tuple[object, ...]]:
+    @contextmanager
+    def copied(self) -> Iterator[Database]:
+        """Give a copy of it, on the same server, until the block ends; nobody may be using it."""
+        copy = replace(self, name=f"{self.name}_{token_hex(4)}")
+        names = {"copy": sql.Identifier(copy.name), "original": sql.Identifier(self.name)}
+        with self.connect("postgres") as server:
+            server.execute(sql.SQL("CREATE DATABASE {copy} TEMPLATE {original}").format(**names))
+            # The rights to connect are the one thing that is not copied.
+            server.execute(sql.SQL("REVOKE ALL ON DATABASE {copy} FROM PUBLIC").format(**names))
+            server.execute(
+                sql.SQL(
+                    "GRANT CONNECT ON DATABASE {copy} "
+                    "TO holdfast_owner, holdfast_worker, holdfast_status, holdfast_dapr"
+                ).format(**names)
+            )
+        try:
+            yield copy
+        finally:
+            with self.connect("postgres") as server:
+                server.execute(sql.SQL("DROP DATABASE {copy} WITH (FORCE)").format(**names))
+
+    def connect(self, name: str | None = None) -> psycopg.Connection[tuple[object, ...]]:
         """Return a session of the superuser, in autocommit."""
-        conninfo = self.cluster.conninfo(self.secrets.postgres, database=name)
+        conninfo = self.cluster.conninfo(self.secrets.postgres, database=name or self.name)
         return psycopg.connect(conninfo, autocommit=True)
 
 

@@ -10,10 +10,18 @@ from tests.integration.status_api.service import Service, migrated_database, run
 from tests.support.postgres import Database
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+@pytest.fixture(scope="session")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Give a database with all tables and no rows, to be copied."""
     with migrated_database(tmp_path_factory.mktemp("status-api-database")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def database(schemas: Database) -> Iterator[Database]:
+    """Give a database of the module's own, on a server that the modules share."""
+    with schemas.copied() as own:
+        yield own
 
 
 @pytest.fixture(scope="module")
