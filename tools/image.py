@@ -4,8 +4,11 @@ Needs Python's standard library only, because the base need not have more. What 
 on its input alone: no time, no order of a folder, no name of a builder gets into a file.
 
     python3 image.py tools                     what builds wheels, in /opt/tools
-    python3 image.py dependencies <service>    the locked packages, in /opt/holdfast
-    python3 image.py code <service>            our own packages and the SBOM, in /opt/code
+    python3 image.py dependencies <service>    the locked packages, in /layers/dependencies
+    python3 image.py code <service>            our own packages and the SBOM, in /layers/code
+
+Below each of the two lies what goes to the root of the image: a folder that is copied as part of
+another keeps its date, and one that others are copied into does not.
 """
 
 from __future__ import annotations
@@ -29,11 +32,17 @@ from typing import Any
 BUILD = Path("/build")
 TOOLS = Path("/opt/tools")
 VENV = Path("/opt/holdfast")
-#: Apart from the dependencies, so that a change of the code is a layer of its own, and a small one.
-CODE = Path("/opt/code")
+#: Two, so that a change of the code is a layer of its own, and a small one.
+DEPENDENCIES = Path("/layers/dependencies")
+CODE = Path("/layers/code")
 OWN = ("contracts", "servicekit")
 #: Parts of packages that no service imports, and that weigh more than all the rest of it.
 UNUSED = ("kubernetes/aio",)
+
+
+def layer(root: Path) -> Path:
+    """Return where the service's folder lies in a layer."""
+    return root / VENV.relative_to("/")
 
 
 def pip(wheelhouse: Path) -> str:
@@ -163,7 +172,9 @@ def dependencies(service: str) -> None:
     # Scripts for shells that nobody has there.
     for script in VENV.glob("bin/[aA]ctivate*"):
         script.unlink()
-    settle(VENV)
+    layer(DEPENDENCIES).parent.mkdir(parents=True)
+    shutil.move(VENV, layer(DEPENDENCIES))
+    settle(DEPENDENCIES)
 
 
 def code(service: str) -> None:
@@ -173,22 +184,22 @@ def code(service: str) -> None:
     for package in packages:
         build = [str(TOOLS / "bin" / "python"), "-m", "hatchling", "build", "-t", "wheel"]
         subprocess.run([*build, "-d", str(wheels)], cwd=package, check=True)
-    app = CODE / "app"
+    venv, app = layer(DEPENDENCIES), layer(CODE) / "app"
     built = [str(wheel) for wheel in sorted(wheels.glob("*.whl"))]
-    install(VENV / "bin" / "python", "--no-deps", "--target", str(app), *built)
+    install(venv / "bin" / "python", "--no-deps", "--target", str(app), *built)
     # Where the wheels were is nobody's business.
     for note in app.glob("*.dist-info/direct_url.json"):
         note.unlink()
     compile_all(app)
     components = [
-        *python_components([*VENV.glob("lib/python3*/site-packages"), app]),
+        *python_components([*venv.glob("lib/python3*/site-packages"), app]),
         *debian_components(
             Path("/var/lib/dpkg/status").read_text("utf-8"),
             Path("/etc/os-release").read_text("utf-8"),
         ),
     ]
     document = sbom(service, components, int(os.environ["SOURCE_DATE_EPOCH"]))
-    (CODE / "sbom.cdx.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    (layer(CODE) / "sbom.cdx.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     settle(CODE)
 
 

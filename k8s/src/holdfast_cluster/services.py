@@ -85,11 +85,8 @@ def build_services(root: Path, base: str, engine: Engine, view: BuildView) -> di
         for service in missing:
             engine.runner.watch(
                 (
-                    *(engine.client, "build", "--file", root / "services" / "Dockerfile"),
-                    *("--target", service, "--build-arg", f"BASE={base}"),
+                    *(engine.client, "build", *build_options(root, service, base)),
                     *("--label", f"{INPUTS}={tag}", "--tag", references[service], root),
-                    # Where the base was made here there is nothing to pull, and no network.
-                    *(("--network", "none") if base.startswith("holdfast/") else ()),
                 ),
                 view,
                 f"{references[service]}: image",
@@ -97,6 +94,16 @@ def build_services(root: Path, base: str, engine: Engine, view: BuildView) -> di
             size = engine.image_bytes(references[service]) / 10**6
             view.end(f"{references[service]} made, {size:.0f} MB")
     return references
+
+
+def build_options(root: Path, service: str, base: str) -> tuple[str | Path, ...]:
+    """Return what makes ``docker build`` build a service."""
+    return (
+        *("--file", root / "services" / "Dockerfile"),
+        *("--target", service, "--build-arg", f"BASE={base}"),
+        # Where the base was made here there is nothing to pull, and no network.
+        *(("--network", "none") if base.startswith("holdfast/") else ()),
+    )
 
 
 def fill_wheelhouse(root: Path) -> None:
