@@ -34,7 +34,7 @@ class Plan:
 
 FULL = Plan(
     repeats=5,
-    seconds=6,
+    seconds=5,
     warm_up_seconds=4,
     in_flight=(1, 8, 32, 128),
     fan_outs=(100, 1_000, 10_000),

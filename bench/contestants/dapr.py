@@ -23,6 +23,8 @@ _READY_SECONDS = 60
 class DaprSample(Contestant):
     """One app with workflows and activities, one sidecar, every setting at its default."""
 
+    #: A parent of more can lock its sidecar up for good (hazard 12 of docs/hazards.md).
+    most_items: ClassVar = 1_000
     name: ClassVar = "dapr-sample"
     title: ClassVar = "Dapr, sample shape"
     durability: ClassVar = "as Holdfast's: the same PostgreSQL, etcd syncs each commit"

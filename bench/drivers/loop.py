@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 #: More than any load has in flight: a client that blocks takes one of them for each run.
 _THREADS = 160
+#: A fan-out that takes longer is given up, and the report says so.
+_LONGEST_SECONDS = 240
 
 
 class Work(Protocol):
@@ -76,7 +78,11 @@ async def _obey(work: Work, command: dict[str, Any]) -> dict[str, Any]:
             return await _chains(work, float(seconds), in_flight)
         case {"do": "fan_out", "items": int(items)}:
             began = time.perf_counter()
-            done = await work.fan_out(items)
+            try:
+                async with asyncio.timeout(_LONGEST_SECONDS):
+                    done = await work.fan_out(items)
+            except TimeoutError:
+                raise ValueError(f"it took longer than {_LONGEST_SECONDS} s") from None
             _expect(done, items)
             return {"seconds": time.perf_counter() - began}
         case {
