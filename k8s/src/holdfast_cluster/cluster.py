@@ -20,12 +20,18 @@ from holdfast_cluster.folders import ClusterFolder, engine_folder, manifests
 from holdfast_cluster.kube import Kube
 from holdfast_cluster.loopback import LoopbackMirror, find_mirror, is_on_loopback
 from holdfast_cluster.machine import port_is_taken
+from holdfast_cluster.meanwhile import meanwhile
 from holdfast_cluster.metrics import metrics_manifest
 from holdfast_cluster.nodes import Condition, Nodes, read_made
 from holdfast_cluster.own_engine import end_engine, ensure_engine
 from holdfast_cluster.pruning import prune_images, remove_leftovers
 from holdfast_cluster.registry import Choice, Images, choose
-from holdfast_cluster.supplies import Supplies, built_supplies, pulled_supplies
+from holdfast_cluster.supplies import (
+    Supplies,
+    built_supplies,
+    fetching_modules,
+    pulled_supplies,
+)
 from holdfast_local.build_view import BuildView
 from holdfast_local.folders import repository
 from holdfast_local.go_build import read_pin
@@ -67,7 +73,8 @@ def make(wishes: Wishes, view: BuildView) -> ClusterFolder:
         choice = choose(wishes.images, wishes.mirror)
         _refuse(before_building(find_engine(folder.log), pulled=choice.pulled))
         view.say(f"Images are {'pulled' if choice.pulled else 'built here'}: {choice.reason}.")
-        tools = ensure_tools(TOOLS)
+        with meanwhile([] if choice.pulled else fetching_modules()):
+            tools = ensure_tools(TOOLS)
         engine = ensure_engine(folder.log, view)
         kube = Kube(tools["kubectl"], folder.kubeconfig, folder.log)
         nodes = Nodes(folder, engine, tools["kind"], kube)

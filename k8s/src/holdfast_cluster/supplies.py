@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,8 +24,8 @@ from holdfast_cluster.catalogue import (
 from holdfast_cluster.commands import Runner
 from holdfast_cluster.debian import ensure_debian_image
 from holdfast_cluster.engine import Engine
-from holdfast_cluster.errors import ClusterError
 from holdfast_cluster.machine import has_sys_resource
+from holdfast_cluster.meanwhile import meanwhile
 from holdfast_cluster.node_image import NodeParts, ensure_node_image
 from holdfast_cluster.recipes import Recipe, ensure_image
 from holdfast_cluster.registry import Choice
@@ -36,7 +35,7 @@ from holdfast_local.build_view import BuildView
 from holdfast_local.cache import cache_folder
 from holdfast_local.folders import repository
 from holdfast_local.go_build import read_pin
-from holdfast_local.toolchain import ensure_tools, toolchain_of
+from holdfast_local.toolchain import ensure_tools, fetch_modules, in_building_order, toolchain_of
 from holdfast_local.toolchain_sources import KIND, KUBERNETES, LOCAL_PATH, METRICS_SERVER
 
 #: What is made of Debian's packages.
@@ -84,7 +83,7 @@ def _official_node() -> str:
 
 def built_supplies(engine: Engine, view: BuildView) -> Supplies:
     """Return the images' names, built where the engine does not have them yet."""
-    with _fetched_meanwhile(engine):
+    with meanwhile(_fetching(engine)):
         programs = ensure_tools(PROGRAMS)
     for base in _BASES:
         ensure_debian_image(base, engine, view)
@@ -102,34 +101,19 @@ def built_supplies(engine: Engine, view: BuildView) -> Supplies:
     )
 
 
-@contextmanager
-def _fetched_meanwhile(engine: Engine) -> Iterator[None]:
-    """Fetch Debian's packages and the services' wheels, which wait for the network, beside a build.
+def fetching_modules() -> list[Callable[[], object]]:
+    """Return what downloads the Go modules of all programs, those that are built first first."""
+    return [partial(fetch_modules, name) for name in in_building_order(PROGRAMS)]
 
-    What cannot be had is left out here: whoever needs it asks again, and says why it fails.
-    """
-    enough = threading.Event()
+
+def _fetching(engine: Engine) -> list[Callable[[], object]]:
+    """Return what fetches modules, Debian's packages and the services' wheels."""
     unseen = BuildView(Console(quiet=True, force_terminal=False))
-    steps: list[Callable[[], object]] = [
+    return [
+        *fetching_modules(),
         *(partial(ensure_debian_image, base, engine, unseen) for base in _BASES),
         partial(fill_wheelhouse, repository()),
     ]
-
-    def fetch() -> None:
-        for step in steps:
-            if not enough.is_set():
-                with suppress(ClusterError):
-                    step()
-
-    thread = threading.Thread(target=fetch, name="fetch-meanwhile")
-    thread.start()
-    try:
-        yield
-    except BaseException:
-        enough.set()
-        raise
-    finally:
-        thread.join()
 
 
 def _catalogue(programs: dict[str, Path], engine: Engine) -> Catalogue:

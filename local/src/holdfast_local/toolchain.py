@@ -113,15 +113,17 @@ class Toolchain:
         with _alone(self._bin.with_name(f"{self._bin.name}.lock"), view):
             return {name: self.find(name) or self._build(name, view) for name in wanted}
 
+    def fetch(self, name: str) -> None:
+        """Download what a binary is built from, unless it is there; compile nothing."""
+        if self.find(name) is None:
+            view = BuildView(Console(quiet=True))
+            self._new_build(name, "fetch", view).packages(view)
+
     def _build(self, name: str, view: BuildView) -> Path:
         """Build one binary beside its place and move it there whole."""
         _check_disk(self._cache)
         with view:
-            go = self._go(view)
-            log = self._cache / "logs" / f"build-{name}.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text("", "utf-8")
-            build = GoBuild(go, self._pin, name, log)
+            build = self._new_build(name, "build", view)
             view.begin(f"{name}: downloading", "modules")
             total = sum(1 for _ in build.packages(view))
             with tempfile.TemporaryDirectory(dir=self._bin, prefix=f".{name}-") as scratch:
@@ -130,6 +132,14 @@ class Toolchain:
                 (Path(scratch) / name).replace(self._bin / name)
             view.end(f"{name} {self._pin.version} built into {self._bin}")
         return self._bin / name
+
+    def _new_build(self, name: str, what: str, view: BuildView) -> GoBuild:
+        """Return a binary's build, with an empty log of its own."""
+        go = self._go(view)
+        log = self._cache / "logs" / f"{what}-{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("", "utf-8")
+        return GoBuild(go, self._pin, name, log)
 
     def module_folder(self, view: BuildView | None = None) -> Path:
         """Return the folder of the module's own files, as pinned: its charts and manifests."""
@@ -196,6 +206,20 @@ def ensure_tools(names: Iterable[str], progress: Console | None = None) -> dict[
         if ours:
             found |= toolchain_of(source).ensure(ours, view)
     return {name: found[name] for name in wanted}
+
+
+def in_building_order(names: Iterable[str]) -> list[str]:
+    """Return the names as `ensure_tools` builds them: by their sources."""
+    wanted = tuple(names)
+    return [name for source in SOURCES for name in wanted if name in source.programs]
+
+
+def fetch_modules(name: str) -> None:
+    """Download what a named program is built from, unless the program is there."""
+    source = source_of(name)
+    if source is None:
+        raise ToolchainError(f"{name!r} is no program that is pinned here.")
+    toolchain_of(source).fetch(name)
 
 
 def promtool(progress: Console | None = None) -> Path:

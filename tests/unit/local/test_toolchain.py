@@ -107,6 +107,20 @@ def test_installed_binary_is_found_on_path_and_in_daprs_own_folder(
     assert toolchain.ensure(("daprd", "placement"), view()) == {"daprd": daprd, "placement": own}
 
 
+def test_modules_are_fetched_without_building_and_not_for_what_is_there(
+    machine: Path, toolchain: Toolchain, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    script(machine / "go", f'echo "$1" >> {said}\n{GO}')
+
+    toolchain.fetch("placement")
+    assert said.read_text().split() == ["version", "list"]
+    toolchain.ensure(("placement",), view())
+    said.write_text("")
+    toolchain.fetch("placement")
+    assert said.read_text() == ""
+
+
 def test_missing_binary_is_built_once_and_then_found(
     machine: Path, toolchain: Toolchain, tmp_path: Path
 ) -> None:
