@@ -650,11 +650,10 @@ VOID: dict[str, Break] = {
     "its step had not begun": fault(
         keys=(k("trip", "book_car", 7),), components=("orchestrator",), **other_victim
     ),
-    "its step was over": both(
-        edit("attempts", {"outcome": "committed", "finished_at": late}, id=DIED.id),
-        fault(components=("orchestrator",), **other_victim),
+    "its step had not taken effect": both(
+        fault(aim=Aim.BEFORE_RETURN), edit("effects", {"attempt_id": DIED.id}, key=STOOD)
     ),
-    "its step had not taken effect": fault(aim=Aim.BEFORE_RETURN),
+    "its step took effect and was not to": edit("effects", {"attempt_id": DIED.id}, key=STOOD),
     "its step never took effect": fault(
         aim=Aim.BEFORE_RETURN,
         keys=(k("chain-neg", "step2"),),
