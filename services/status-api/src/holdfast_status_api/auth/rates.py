@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -44,6 +45,8 @@ class Rates:
 
     def __init__(self, settings: Settings) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        # Two threads at once in the library's storage start one timer twice, which fails.
+        self._lock = threading.Lock()
         self._items = {
             "reads": _share(settings.read_rate, settings.workers),
             "writes": _share(settings.write_rate, settings.workers),
@@ -53,8 +56,9 @@ class Rates:
         """Take one request from the subject's budget and return the rest, or raise a 429."""
         name = "reads" if method in _READS else "writes"
         item = self._items[name]
-        taken = self._limiter.hit(item, name, subject)
-        stats = self._limiter.get_window_stats(item, name, subject)
+        with self._lock:
+            taken = self._limiter.hit(item, name, subject)
+            stats = self._limiter.get_window_stats(item, name, subject)
         wait = min(item.get_expiry(), max(1, math.ceil(stats.reset_time - time.time())))
         budget = Budget(name, item.amount, item.get_expiry(), int(stats.remaining), wait)
         if not taken:
