@@ -49,8 +49,9 @@ def _check_moment(fault: FaultRecord, world: World, tally: Tally) -> None:
         if fault.aim is Aim.BEFORE_RETURN:
             done = effect is not None and effect.committed_at <= by
             tally.check(done, f"{name} struck when {key} had not taken effect")
-        if begun and begun[-1].interrupted:
-            took_effect = effect is not None and effect.attempt_id == begun[-1].id
-            died = died or took_effect == (fault.aim is Aim.BEFORE_RETURN)
+        for attempt in begun:
+            took_effect = effect is not None and effect.attempt_id == attempt.id
+            where = Aim.BEFORE_RETURN if took_effect else Aim.BEFORE_EFFECT
+            died = died or (attempt.interrupted and where is fault.aim)
     if fault.deed is Deed.KILL and WORKER in fault.components:
         tally.check(died, f"{name} killed no step where it was to stand")
