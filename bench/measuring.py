@@ -22,8 +22,19 @@ from bench.plan import Plan, interleaved
 from bench.processes import BenchError
 from bench.progress import bar
 from bench.results import Results
+from holdfast_local.folders import repository
 
 _COUNTED_CHAINS = 10
+
+
+def not_asked(contestant: Contestant, plan: Plan) -> list[str]:
+    """Say which fan-outs a contestant is spared."""
+    most = contestant.most_items
+    return [
+        f"{contestant.name}: fan-out of {items:,}: it is asked for {most:,} at most"
+        for items in plan.fan_outs
+        if items > most
+    ]
 
 
 class Benchmark:
@@ -85,6 +96,7 @@ class Benchmark:
                 self._progress.advance(self._bar, self._plan.repeats)
                 continue
             ready.append(contestant)
+            self.results.failures += not_asked(contestant, self._plan)
             self.results.contestants[contestant.name] = {
                 "title": contestant.title,
                 "durability": contestant.durability,
@@ -154,8 +166,10 @@ class Benchmark:
         return True
 
     def _failed(self, name: str, what: str, error: Exception) -> None:
-        self.results.failures.append(f"{name}: {what}: {error}")
-        self._progress.console.print(f"[red]{name}: {what}:[/] {error}")
+        # Where this clone lies is nobody's business who reads the report.
+        said = str(error).replace(f"{repository()}/", "")
+        self.results.failures.append(f"{name}: {what}: {said}")
+        self._progress.console.print(f"[red]{name}: {what}:[/] {said}")
 
     def _tell(self, what: str) -> None:
         self._progress.update(self._bar, description=what)

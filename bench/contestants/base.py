@@ -20,7 +20,8 @@ class Contestant(ABC):
     title: ClassVar[str]
     #: How it keeps what it confirmed; equal to the others' in strength.
     durability: ClassVar[str]
-    #: The largest fan-out that it is asked for: what takes it minutes is left out, and said.
+    #: The largest fan-out that it is asked for: what it cannot do, or not in minutes,
+    #: is left out, and said.
     most_items: ClassVar[int] = 10_000
     #: Whether a run of it can wait for an event.
     parks: ClassVar[bool] = True

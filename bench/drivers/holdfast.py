@@ -11,11 +11,20 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from bench.drivers.loop import in_a_thread, serve
 
 _ENDED = {"COMPLETED", "FAILED", "TERMINATED"}
 #: A connection that was not used for so long may be closed by the server at any moment.
 _IDLE_SECONDS = 10
+#: How often and for how long it is tried again while the database is away.
+_AGAIN_SECONDS = 0.2
+_AWAY_SECONDS = 60
+
+
+class AwayError(Exception):
+    """The service cannot work now, has done nothing, and says so."""
 
 
 class Holdfast:
@@ -67,6 +76,12 @@ class Holdfast:
         loaded = self._ask("POST", "/batches", csv, {"Content-Type": "text/csv"})
         return str(loaded["batch_id"])
 
+    @retry(
+        retry=retry_if_exception_type(AwayError),
+        wait=wait_fixed(_AGAIN_SECONDS),
+        stop=stop_after_delay(_AWAY_SECONDS),
+        reraise=True,
+    )
     def _ask(
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
@@ -75,6 +90,8 @@ class Holdfast:
         answer = connection.getresponse()
         content = answer.read()
         self._local.used = time.monotonic()
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise AwayError(f"{method} {path}: {content[:300]!r}")
         if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
             raise ValueError(f"{method} {path}: {answer.status} {content[:300]!r}")
         value: dict[str, Any] = json.loads(content)
