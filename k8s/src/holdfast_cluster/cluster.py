@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from filelock import FileLock, Timeout
 
 from holdfast_cluster import database
-from holdfast_cluster.catalogue import TOOLS
+from holdfast_cluster.catalogue import PROGRAMS, TOOLS
 from holdfast_cluster.checks import Finding, before_building, before_making
 from holdfast_cluster.commands import Runner
 from holdfast_cluster.dapr import Dapr
@@ -26,16 +26,11 @@ from holdfast_cluster.nodes import Condition, Nodes, read_made
 from holdfast_cluster.own_engine import end_engine, ensure_engine
 from holdfast_cluster.pruning import prune_images, remove_leftovers
 from holdfast_cluster.registry import Choice, Images, choose
-from holdfast_cluster.supplies import (
-    Supplies,
-    built_supplies,
-    fetching_modules,
-    pulled_supplies,
-)
+from holdfast_cluster.supplies import Supplies, built_supplies, pulled_supplies
 from holdfast_local.build_view import BuildView
 from holdfast_local.folders import repository
 from holdfast_local.go_build import read_pin
-from holdfast_local.toolchain import ensure_tools, toolchain_of
+from holdfast_local.toolchain import ensure_tools, fetching, toolchain_of
 from holdfast_local.toolchain_sources import DAPR, METRICS_SERVER
 
 
@@ -73,7 +68,7 @@ def make(wishes: Wishes, view: BuildView) -> ClusterFolder:
         choice = choose(wishes.images, wishes.mirror)
         _refuse(before_building(find_engine(folder.log), pulled=choice.pulled))
         view.say(f"Images are {'pulled' if choice.pulled else 'built here'}: {choice.reason}.")
-        with meanwhile([] if choice.pulled else fetching_modules()):
+        with meanwhile([] if choice.pulled else fetching(PROGRAMS)):
             tools = ensure_tools(TOOLS)
         engine = ensure_engine(folder.log, view)
         kube = Kube(tools["kubectl"], folder.kubeconfig, folder.log)

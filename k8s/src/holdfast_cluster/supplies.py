@@ -35,7 +35,7 @@ from holdfast_local.build_view import BuildView
 from holdfast_local.cache import cache_folder
 from holdfast_local.folders import repository
 from holdfast_local.go_build import read_pin
-from holdfast_local.toolchain import ensure_tools, fetch_modules, in_building_order, toolchain_of
+from holdfast_local.toolchain import ensure_tools, fetching, toolchain_of
 from holdfast_local.toolchain_sources import KIND, KUBERNETES, LOCAL_PATH, METRICS_SERVER
 
 #: What is made of Debian's packages.
@@ -101,16 +101,11 @@ def built_supplies(engine: Engine, view: BuildView) -> Supplies:
     )
 
 
-def fetching_modules() -> list[Callable[[], object]]:
-    """Return what downloads the Go modules of all programs, those that are built first first."""
-    return [partial(fetch_modules, name) for name in in_building_order(PROGRAMS)]
-
-
 def _fetching(engine: Engine) -> list[Callable[[], object]]:
     """Return what fetches modules, Debian's packages and the services' wheels."""
     unseen = BuildView(Console(quiet=True, force_terminal=False))
     return [
-        *fetching_modules(),
+        *fetching(PROGRAMS),
         *(partial(ensure_debian_image, base, engine, unseen) for base in _BASES),
         partial(fill_wheelhouse, repository()),
     ]

@@ -13,8 +13,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -195,31 +196,32 @@ def toolchain_of(source: Source) -> Toolchain:
 def ensure_tools(names: Iterable[str], progress: Console | None = None) -> dict[str, Path]:
     """Return the named programs, whatever their sources, one build after the other."""
     wanted = tuple(names)
+    view = BuildView(progress)
+    found: dict[str, Path] = {}
+    for toolchain, ours in _toolchains(wanted):
+        found |= toolchain.ensure(ours, view)
+    return {name: found[name] for name in wanted}
+
+
+def fetching(names: Iterable[str]) -> list[Callable[[], None]]:
+    """Return what downloads the modules of each named program, in the order of their builds."""
+    return [
+        partial(toolchain.fetch, name) for toolchain, ours in _toolchains(names) for name in ours
+    ]
+
+
+def _toolchains(names: Iterable[str]) -> list[tuple[Toolchain, list[str]]]:
+    """Return each toolchain that is needed, in their order, with the programs that it is to build.
+
+    Raises ``ToolchainError`` if one of the programs is none of any.
+    """
+    wanted = tuple(names)
     for name in wanted:
         if source_of(name) is None:
             known = ", ".join(binary for source in SOURCES for binary in source.binaries)
             raise ToolchainError(f"{name!r} is no program that is pinned here: {known}.")
-    view = BuildView(progress)
-    found: dict[str, Path] = {}
-    for source in SOURCES:
-        ours = [name for name in wanted if name in source.programs]
-        if ours:
-            found |= toolchain_of(source).ensure(ours, view)
-    return {name: found[name] for name in wanted}
-
-
-def in_building_order(names: Iterable[str]) -> list[str]:
-    """Return the names as `ensure_tools` builds them: by their sources."""
-    wanted = tuple(names)
-    return [name for source in SOURCES for name in wanted if name in source.programs]
-
-
-def fetch_modules(name: str) -> None:
-    """Download what a named program is built from, unless the program is there."""
-    source = source_of(name)
-    if source is None:
-        raise ToolchainError(f"{name!r} is no program that is pinned here.")
-    toolchain_of(source).fetch(name)
+    of_sources = [(source, [n for n in wanted if n in source.programs]) for source in SOURCES]
+    return [(toolchain_of(source), ours) for source, ours in of_sources if ours]
 
 
 def promtool(progress: Console | None = None) -> Path:

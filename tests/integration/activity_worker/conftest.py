@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from secrets import token_hex
 
 import psycopg
 import pytest
 
-from holdfast_activity_worker.migrate import migrate
 from tests.integration.activity_worker.hands import Hands
+from tests.integration.status_api.service import migrated_database
 from tests.support.http_server import Site, running_site
-from tests.support.postgres import Database, running_database
+from tests.support.postgres import Database
 
 Admin = psycopg.Connection[tuple[object, ...]]
 
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with running_database(tmp_path_factory.mktemp("worker-database")) as server:
-        migrate(server.url("owner"))
-        # As an operator would: the worker's code knows nothing of the status API's.
-        subprocess.run(
-            [sys.executable, "-m", "holdfast_status_api", "migrate"],
-            env={**os.environ, "HOLDFAST_MIGRATION_DATABASE_URL": server.url("owner")},
-            check=True,
-        )
+    with migrated_database(tmp_path_factory.mktemp("worker-database")) as server:
         yield server
 
 

@@ -116,7 +116,7 @@ def make_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         "find_program": machine.find_program,
         "find_engine": machine.find_engine,
         "ensure_tools": machine.ensure_tools,
-        "fetching_modules": list,
+        "fetching": lambda _names: [],
         "pulled_supplies": lambda _choice: supplies,
         "built_supplies": lambda _engine, _view: supplies,
         "base_image": machine.begin,
