@@ -7,8 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from holdfast_servicekit.db import make_engine
 
@@ -34,16 +33,6 @@ def upgrade(url: str, script_location: Path, version_schema: str) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
-
-
-def pending(connection: Connection, script_location: Path, version_schema: str) -> str | None:
-    """Say in one line what keeps the schema from being the newest, or return ``None``."""
-    head = ScriptDirectory.from_config(_config(script_location)).get_current_head()
-    table = f"{version_schema}.alembic_version"
-    if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
-        return f"schema {version_schema} has not been migrated"
-    current = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - our name
-    return None if current == head else f"schema {version_schema} is at {current}, not at {head}"
 
 
 def run_env(context: EnvironmentContext, version_schema: str) -> None:

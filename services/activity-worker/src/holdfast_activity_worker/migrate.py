@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from importlib.resources import as_file, files
-from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from holdfast_activity_worker.inventory import STOCK
+from holdfast_activity_worker.schema import SCHEMA, SCRIPTS
 from holdfast_servicekit.db import make_engine
 from holdfast_servicekit.migrations import upgrade
-
-SCHEMA = "work"
-SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def migrate(url: str) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from holdfast_activity_worker.migrate import SCHEMA, SCRIPTS
+from holdfast_activity_worker import schema
 from holdfast_activity_worker.session import in_a_line
-from holdfast_servicekit.migrations import pending
 
 
 def database_problem(engine: Engine) -> str | None:
     """Say why the worker's own schema cannot be used, or return ``None``."""
     try:
         with engine.connect() as connection:
-            return pending(connection, SCRIPTS, SCHEMA)
+            return schema.pending(connection)
     except SQLAlchemyError as error:
         return f"the database cannot be used: {in_a_line(error)}"
 

@@ -15,7 +15,7 @@ from holdfast_orchestrator.parents import Parents
 from holdfast_orchestrator.registry import register_all
 from holdfast_orchestrator.settings import OrchestratorSettings
 from holdfast_orchestrator.telemetry import TraceStarts
-from holdfast_servicekit import health, logs, metrics, problems, tracing
+from holdfast_servicekit import health, logs, metrics, moving, problems, tracing
 from holdfast_servicekit.runtime import SupervisedRuntime, sdk_logs
 from holdfast_servicekit.sidecar import SIDECAR_HOST, Sidecar
 
@@ -57,4 +57,5 @@ def create_app(settings: OrchestratorSettings) -> tuple[Flask, SupervisedRuntime
     )
     app.register_blueprint(health.blueprint(runtime.live, {"workflow runtime": runtime.ready}))
     app.register_blueprint(metrics.blueprint())
+    app.register_blueprint(moving.blueprint(settings.app_id))
     return app, runtime

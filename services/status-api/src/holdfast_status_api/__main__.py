@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> int:
         server.serve()
         return 0
     if arguments == ["migrate"]:
-        from holdfast_status_api import schema  # noqa: PLC0415
+        from holdfast_status_api.migrate import migrate  # noqa: PLC0415
 
-        schema.migrate()
+        migrate()
         return 0
     sys.stderr.write(f"{USAGE}\n")
     return 2

@@ -1,4 +1,4 @@
-"""The schema ``status``: made by ``migrate``, asked for by readiness."""
+"""The schema ``status``: which it is, and whether it is this version's."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from holdfast_servicekit import logs, migrations
-from holdfast_status_api.settings import MigrationSettings
+from holdfast_servicekit import schema_version
 
-_SCRIPTS = Path(__file__).parent / "migrations"
-_SCHEMA = "status"
-
-
-def migrate() -> None:
-    """Bring the schema to this version; safe to run twice, or twice at once."""
-    settings = MigrationSettings()
-    logs.configure_logging("status-api-migrate", settings.log_level)
-    migrations.upgrade(settings.migration_database_url, _SCRIPTS, _SCHEMA)
+SCHEMA = "status"
+SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def pending(connection: Connection) -> str | None:
     """Say in one line what keeps the schema from being this version's, or return ``None``."""
-    return migrations.pending(connection, _SCRIPTS, _SCHEMA)
+    return schema_version.pending(connection, SCRIPTS, SCHEMA)
