@@ -10,6 +10,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from holdfast_local.stack import Stack
+from tests.support.loopback import NO_TLS
 
 WAIT_MILLISECONDS = 20_000
 #: What must be text wherever it is shown.
@@ -37,7 +38,7 @@ def address(stack: Stack, role: str) -> str:
 @contextmanager
 def client(stack: Stack, role: str | None = None) -> Iterator[httpx.Client]:
     """Give what speaks to the console as a browser would, signed in if a role is given."""
-    with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=stack.api_url, timeout=30, trust_env=False, verify=NO_TLS) as http:
         if role is not None:
             answer = http.post("/console/login", data={"token": stack.token(role)})
             assert answer.status_code == 200, answer.text

@@ -10,6 +10,7 @@ import httpx
 from sqlalchemy import Engine, create_engine
 
 from holdfast_local.stack import Stack
+from tests.support.loopback import NO_TLS
 
 
 @contextmanager
@@ -34,7 +35,13 @@ def running_stack(
 
 def client_of(stack: Stack, seconds: float = 30) -> httpx.Client:
     """Return a client of its public API; the approver decides, the admin does all else."""
-    return httpx.Client(base_url=stack.api_url, auth=stack.auth(), timeout=seconds, trust_env=False)
+    return httpx.Client(
+        base_url=stack.api_url,
+        auth=stack.auth(),
+        timeout=seconds,
+        trust_env=False,
+        verify=NO_TLS,
+    )
 
 
 @contextmanager
@@ -51,7 +58,11 @@ def engine_client(stack: Stack) -> httpx.Client:
     """Return a client of its orchestrator, past the public API."""
     headers = {"dapr-api-token": stack.identity.secrets.app_token}
     return httpx.Client(
-        base_url=stack.orchestrator_url, headers=headers, timeout=30, trust_env=False
+        base_url=stack.orchestrator_url,
+        headers=headers,
+        timeout=30,
+        trust_env=False,
+        verify=NO_TLS,
     )
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -486,10 +486,19 @@ def _known(name: str) -> str:
 
 def _get(url: str) -> tuple[int | None, str]:
     try:
-        answer = httpx.get(url, timeout=5, trust_env=False)
+        answer = _http().get(url)
     except httpx.HTTPError as error:
         return None, f"{type(error).__name__}: {error}"
     return answer.status_code, answer.text
+
+
+@cache
+def _http() -> httpx.Client:
+    # One for all questions: each new one would read the host's certificates, which takes 30 ms of
+    # CPU. Its connections are not kept: the next question may meet another process.
+    return httpx.Client(
+        timeout=5, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
+    )
 
 
 def _eventually(check: Callable[[], bool], seconds: float) -> bool:

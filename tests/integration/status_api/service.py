@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from holdfast_local import files, tokens
+from tests.support.loopback import NO_TLS
 from tests.support.postgres import Database, free_port, running_database
 from tests.support.waiting import eventually
 
@@ -77,7 +78,12 @@ class Service:
         if role is not None:
             headers["Authorization"] = f"Bearer {self.tokens[role]}"
         return httpx.Client(
-            base_url=self.url, auth=auth, headers=headers, timeout=30, trust_env=False
+            base_url=self.url,
+            auth=auth,
+            headers=headers,
+            timeout=30,
+            trust_env=False,
+            verify=NO_TLS,
         )
 
     def start(self) -> None:
@@ -110,7 +116,7 @@ class Service:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=2).is_success
+            return httpx.get(f"{self.url}/healthz", timeout=2, verify=NO_TLS).is_success
         except httpx.HTTPError:
             return False
 

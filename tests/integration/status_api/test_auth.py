@@ -25,6 +25,7 @@ from tests.integration.status_api.service import Service, running_service
 from tests.support.examples import APPROVAL, ORDER, TRIP
 from tests.support.http_server import Answer, Site, running_site
 from tests.support.issuer import AUDIENCE, TestIssuer
+from tests.support.loopback import NO_TLS
 from tests.support.postgres import Database
 from tests.support.runs import start
 
@@ -70,7 +71,7 @@ def test_a_role_may_do_what_the_table_says_and_nothing_else(
 def test_without_a_token_no_route_tells_anything(
     service: Service, waiting_run: str, name: str
 ) -> None:
-    with httpx.Client(base_url=service.url, trust_env=False) as nobody:
+    with httpx.Client(base_url=service.url, trust_env=False, verify=NO_TLS) as nobody:
         answers = [
             ask(nobody, name, "never-seen"),
             ask(nobody, name, waiting_run),
@@ -96,8 +97,10 @@ def test_a_role_that_is_refused_does_not_learn_what_exists(
     "path", ["/healthz", "/metrics", "/openapi.json", "/docs", "/docs/start.js"]
 )
 def test_what_is_public_needs_no_token(service: Service, path: str) -> None:
-    assert httpx.get(f"{service.url}{path}", trust_env=False).status_code == 200
-    assert httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 503  # no sidecar
+    assert httpx.get(f"{service.url}{path}", trust_env=False, verify=NO_TLS).status_code == 200
+    assert (
+        httpx.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS).status_code == 503
+    )  # no sidecar
 
 
 def test_who_calls_is_told(service: Service) -> None:
@@ -119,7 +122,7 @@ def test_a_token_counts_in_the_header_and_nowhere_else(service: Service) -> None
         {"headers": {"Authorization": f"Basic {token}"}},
         {"headers": {"Cookie": f"token={token}; Authorization=Bearer {token}"}},
     ):
-        answer = httpx.get(f"{service.url}/whoami", trust_env=False, **options)  # type: ignore[arg-type]
+        answer = httpx.get(f"{service.url}/whoami", trust_env=False, **options, verify=NO_TLS)  # type: ignore[arg-type]
         assert answer.status_code == 401
         assert token not in answer.text
 
@@ -483,7 +486,7 @@ def guarded(
 
 def whoami(service: Service, token: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.get(f"{service.url}/whoami", headers=headers, trust_env=False)
+    return httpx.get(f"{service.url}/whoami", headers=headers, trust_env=False, verify=NO_TLS)
 
 
 def test_a_token_of_the_issuer_is_taken(guarded: Service, issuer: TestIssuer) -> None:
@@ -533,7 +536,7 @@ def test_who_may_request_and_approve_may_not_do_both_for_one_order(
     def caller(subject: str) -> httpx.Client:
         token = issuer.token(sub=subject, role=["operator", "approver"])
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=guarded.url, headers=headers, trust_env=False)
+        return httpx.Client(base_url=guarded.url, headers=headers, trust_env=False, verify=NO_TLS)
 
     with caller("ann") as ann, caller("ben") as ben:
         run = start(ann, "request_escalation", ORDER)

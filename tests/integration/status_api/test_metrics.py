@@ -15,6 +15,7 @@ from holdfast_contracts.task_chain import STEP1, TASK_CHAIN
 from holdfast_status_api.survey import Survey
 from tests.integration.status_api.service import running_service
 from tests.support.examples import TRIP
+from tests.support.loopback import NO_TLS
 from tests.support.postgres import Database
 from tests.support.runs import start
 
@@ -105,7 +106,7 @@ def test_every_process_of_a_service_exports_each_number_once(
         for _ in range(5):
             start(client, TASK_CHAIN.name, 1)
         start(client, BOOK_TRIP.name, TRIP)
-        pages = [httpx.get(f"{several.url}/metrics").text for _ in range(8)]
+        pages = [httpx.get(f"{several.url}/metrics", verify=NO_TLS).text for _ in range(8)]
     for page in pages:
         samples = scrape(page)
         assert samples[key("holdfast_runs", workflow="task_chain", state="PENDING")] == 5
