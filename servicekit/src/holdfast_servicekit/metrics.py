@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from flask import Blueprint, Response
@@ -10,12 +11,22 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
+    Metric,
     generate_latest,
     multiprocess,
 )
 from prometheus_client.registry import Collector
 
 MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class _AllProcesses(multiprocess.MultiProcessCollector):
+    """Leaves out a file that a process has just made: the library fails on one that is empty."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(file) for file in Path(self._path).glob("*.db") if _is_written(file)]
+        metrics: Iterable[Metric] = self.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
+        return metrics
 
 
 def blueprint(*collectors: Collector) -> Blueprint:
@@ -29,7 +40,7 @@ def blueprint(*collectors: Collector) -> Blueprint:
     def metrics() -> Response:
         registry = CollectorRegistry()
         if MULTIPROC_DIR in os.environ:
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            _AllProcesses(registry)  # type: ignore[no-untyped-call]
         else:
             registry.register(REGISTRY)
         for collector in collectors:
@@ -37,6 +48,13 @@ def blueprint(*collectors: Collector) -> Blueprint:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return pages
+
+
+def _is_written(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # of a process that has ended
+        return False
 
 
 def empty_multiproc_dir() -> None:
