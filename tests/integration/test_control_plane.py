@@ -33,6 +33,12 @@ def test_runs_go_on_when_what_was_killed_under_them_is_back(
     assert measured(db, batch) == 150
 
 
+def test_the_sidecar_of_the_orchestrator_was_told_how_long_calls_may_go_on(stack: Stack) -> None:
+    hosted = f"Registering hosted actors: [{stack.app_ids['orchestrator']}.none]"
+
+    assert hosted in stack.folder.log("orchestrator-sidecar").read_text()
+
+
 def accepted(api: httpx.Client) -> str:
     """A new run's ID, or nothing while the database is away."""
     answer = api.post("/workflows/task_chain", json=1)

@@ -18,7 +18,7 @@ from holdfast_activity_worker.presence import Presence
 from holdfast_activity_worker.readiness import database_problem, events_problem
 from holdfast_activity_worker.registration import build_runtime
 from holdfast_activity_worker.settings import WorkerSettings
-from holdfast_servicekit import gunicorn_conf, health, metrics, moving, problems, tracing
+from holdfast_servicekit import gunicorn_conf, health, metrics, problems, tracing
 from holdfast_servicekit.db import make_engine
 from holdfast_servicekit.logs import configure_logging
 from holdfast_servicekit.runtime import SupervisedRuntime
@@ -99,7 +99,6 @@ def create_app(settings: WorkerSettings) -> Flask:
     tracing.instrument(app)
     problems.register(app)
     app.register_blueprint(metrics.blueprint())
-    app.register_blueprint(moving.blueprint(settings.app_id))
     app.register_blueprint(
         health.blueprint(
             live=worker.runtime.live,

@@ -8,6 +8,7 @@ from dapr.clients.grpc.interceptors import DaprClientTimeoutInterceptor
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
 from flask import Flask
 
+from holdfast_orchestrator import moving
 from holdfast_orchestrator.engine import TaskHubGrpcClient
 from holdfast_orchestrator.gateway import EngineGateway
 from holdfast_orchestrator.management import blueprint as management
@@ -15,7 +16,7 @@ from holdfast_orchestrator.parents import Parents
 from holdfast_orchestrator.registry import register_all
 from holdfast_orchestrator.settings import OrchestratorSettings
 from holdfast_orchestrator.telemetry import TraceStarts
-from holdfast_servicekit import health, logs, metrics, moving, problems, tracing
+from holdfast_servicekit import health, logs, metrics, problems, tracing
 from holdfast_servicekit.runtime import SupervisedRuntime, sdk_logs
 from holdfast_servicekit.sidecar import SIDECAR_HOST, Sidecar
 

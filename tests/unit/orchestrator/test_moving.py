@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from holdfast_servicekit import moving
+from holdfast_orchestrator import moving
 
 
 def test_the_sidecar_is_told_how_long_calls_may_go_on_and_of_a_type_that_makes_it_listen() -> None:
