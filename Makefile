@@ -25,6 +25,7 @@
 #   REGISTRY=host make cluster, deploy: a mirror of the official image registries
 #   QUICK=1       make bench: minutes instead of an hour
 #   UPGRADE=1     make lock: take newer versions too
+#   PROCESSES=n   make test: how many tests at once, by default one more than there are cores
 #   PYTHON=p      the Python that makes .venv; by default the first of 3.11 to 3.14
 #   HOLDFAST_CACHE_DIR=dir   where built Dapr binaries are kept, for all clones of a user
 
@@ -54,6 +55,7 @@ PORT ?= 8480
 IMAGES ?= auto
 REGISTRY ?=
 PYTHON ?=
+PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: help
 help: ## explain every target
@@ -122,9 +124,9 @@ charts-docs: setup ## write the charts' schemas and READMEs anew
 	@$(PY) tools/chart_readmes.py
 
 .PHONY: test
-test: lint types tools unit ## run every check: lint, types, unit, integration, browser tests, controls
-	@$(PY) -m pytest tests/integration tests/chaos tests/browser \
-	  --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: lint types tools ## run every check: lint, types, unit, integration, browser tests, controls
+	@$(PY) -m pytest tests/integration tests/chaos tests/browser tests/unit \
+	  --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: demo
 demo: setup ## watch six workflows survive SIGKILL; writes .run/demo/certificate.html
