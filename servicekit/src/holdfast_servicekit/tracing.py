@@ -10,22 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+if TYPE_CHECKING:  # see `start`
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 HEADER = "traceparent"
-#: Probes and scrapes come all the time and tell nothing.
-_NOT_TRACED = "healthz,readyz,metrics"
 
 _context = TraceContextTextMapPropagator()
+#: What makes this process's spans, once that was asked for.
+_provider: TracerProvider | None = None
 
 
 def enabled() -> bool:
@@ -35,25 +35,27 @@ def enabled() -> bool:
 
 def start(service: str, exporter: SpanExporter | None = None) -> TracerProvider | None:
     """Begin to export this process's spans, if that is asked for. Call it after the fork."""
+    global _provider  # noqa: PLW0603 - as OpenTelemetry's own
     if exporter is None and not enabled():
         return None
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
-    provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
-    return provider
+    from holdfast_servicekit import spans  # noqa: PLC0415 - what nobody asks for is not loaded
+
+    _provider = spans.export(service, exporter)
+    return _provider
 
 
 def stop() -> None:
     """Export what is left, within the exporter's own bound."""
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):
-        provider.shutdown()
+    if _provider is not None:
+        _provider.shutdown()
 
 
 def instrument(app: Flask) -> None:
     """Make a span of each request of the app, as part of its caller's trace."""
-    if isinstance(trace.get_tracer_provider(), TracerProvider):
-        FlaskInstrumentor().instrument_app(app, excluded_urls=_NOT_TRACED)  # type: ignore[no-untyped-call]
+    if _provider is not None:
+        from holdfast_servicekit import spans  # noqa: PLC0415 - as above
+
+        spans.of_requests(app)
 
 
 def traceparent() -> str | None:
@@ -71,7 +73,7 @@ def hand_on(headers: MutableMapping[str, str]) -> None:
 @contextmanager
 def continued(stored: str | None, name: str, **attributes: str) -> Iterator[None]:
     """Go on with a trace whose context was stored; without one, do the same without a span."""
-    if stored is None or not isinstance(trace.get_tracer_provider(), TracerProvider):
+    if stored is None or _provider is None:
         yield
         return
     parent = _context.extract({HEADER: stored})
