@@ -8,16 +8,15 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
-from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy import Engine, select
 
 from holdfast_contracts.core import Workflow
 from holdfast_servicekit import tracing
 from holdfast_servicekit.problems import Problem
 from holdfast_status_api import documents
+from holdfast_status_api.acceptance_statement import accepting, entry_parameters
 from holdfast_status_api.auth import audit
-from holdfast_status_api.states import State
-from holdfast_status_api.tables import requests, runs
+from holdfast_status_api.tables import requests
 
 
 @dataclass(frozen=True)
@@ -74,37 +73,24 @@ def accept_run(
     """
     asked_for = documents.fingerprint(flow.name, instance_id, document, *terms.named())
     row_id = instance_id or uuid.uuid4().hex
-    with engine.begin() as connection:
+    entry = audit.entry(HTTPStatus.ACCEPTED, row_id)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         accepted_at = connection.scalar(
-            # Waits for a rival that is about to commit the same key or the same ID.
-            insert_or_skip(requests)
-            .values(
-                instance_id=row_id,
-                workflow=flow.name,
-                input=document,
-                idempotency_key=idempotency_key,
-                payload_hash=asked_for,
-                requested_by=requested_by,
-                start_at=terms.start_at,
-                deadline=terms.deadline,
-                rerun_of=terms.rerun_of,
-                rerun_event=terms.rerun_event,
-                traceparent=tracing.traceparent(),
-            )
-            .on_conflict_do_nothing()
-            .returning(requests.c.accepted_at)
+            accepting(audited=entry is not None),
+            {
+                "instance_id": row_id,
+                "workflow": flow.name,
+                "input": document,
+                "idempotency_key": idempotency_key,
+                "payload_hash": asked_for,
+                "requested_by": requested_by,
+                "traceparent": tracing.traceparent(),
+                **vars(terms),
+                **entry_parameters(entry),
+            },
         )
         if accepted_at is not None:
-            connection.execute(
-                insert(runs).values(
-                    instance_id=row_id,
-                    workflow=flow.name,
-                    state=State.PENDING,
-                    accepted_at=accepted_at,
-                    updated_at=accepted_at,
-                )
-            )
-            audit.record(connection, HTTPStatus.ACCEPTED, row_id)
+            audit.recorded(HTTPStatus.ACCEPTED)
             return AcceptedRun(row_id, flow.name, accepted_at)
         if idempotency_key is not None:
             first = connection.execute(

@@ -61,7 +61,6 @@ class RunIndex:
     """The index in PostgreSQL. Several processes may write it at once."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
         # A single statement is a transaction by itself, without two more round trips.
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -77,8 +76,8 @@ class RunIndex:
         The first terminal state is final: a run that the engine runs again, or a report that was
         overtaken, changes nothing.
         """
-        with self._engine.begin() as connection:
-            connection.execute(
+        with self._single.connect() as connection:
+            row = connection.execute(
                 absorbing(_state(connection, report)),
                 {
                     "run": report.instance_id,
@@ -88,8 +87,8 @@ class RunIndex:
                     "engine_created_at": report.created_at,
                     "engine_updated_at": report.updated_at,
                 },
-            )
-        return self.find(report.instance_id)
+            ).one_or_none()
+        return self.find(report.instance_id) if row is None else _run(row)
 
     def may_ask(self, instance_id: str) -> bool:
         """Take the right to ask the engine about a run; one process at a time has it."""

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Update,
     bindparam,
     case,
     func,
@@ -35,26 +34,24 @@ _ASKING_SECONDS = 3.0
 #: Python's None is an empty column, not JSON's null.
 _JSON = JSON(none_as_null=True)
 
-FIND = (
-    select(
-        runs,
-        requests.c.input,
-        requests.c.dispatched_at,
-        requests.c.start_at,
-        requests.c.deadline,
-        requests.c.rerun_of,
-        requests.c.requested_by,
-        requests.c.origin,
-        (
-            func.coalesce(
-                runs.c.observed_at > func.clock_timestamp() - timedelta(seconds=_FRESH_SECONDS),
-                literal(value=False),
-            )
-        ).label("fresh"),
-    )
-    .join(requests, requests.c.instance_id == runs.c.instance_id)
-    .where(runs.c.instance_id == bindparam("run"))
+#: A run as it is shown, of the index and of what was asked for.
+_SHOWN = (
+    runs,
+    requests.c.input,
+    requests.c.dispatched_at,
+    requests.c.start_at,
+    requests.c.deadline,
+    requests.c.rerun_of,
+    requests.c.requested_by,
+    requests.c.origin,
+    func.coalesce(
+        runs.c.observed_at > func.clock_timestamp() - timedelta(seconds=_FRESH_SECONDS),
+        literal(value=False),
+    ).label("fresh"),
 )
+_OF_ONE_RUN = requests.c.instance_id == runs.c.instance_id
+
+FIND = select(*_SHOWN).join(requests, _OF_ONE_RUN).where(runs.c.instance_id == bindparam("run"))
 
 
 def _next_look() -> ColumnElement[Any]:
@@ -123,13 +120,14 @@ DUE = _putting_off()
 
 
 @cache
-def absorbing(state: State) -> Update:
-    """Return what takes in a report of that state."""
+def absorbing(state: State) -> ReturningUpdate[Any]:
+    """Return what takes in a report of that state, and gives the run if that changed it."""
     told_at = bindparam("engine_updated_at", type_=runs.c.updated_at.type)
     created_at = bindparam("engine_created_at", type_=runs.c.started_at.type)
     unchanged = runs.c.updated_at == told_at
     in_order = [
         runs.c.instance_id == bindparam("run"),
+        _OF_ONE_RUN,
         ~runs.c.terminal,
         runs.c.state.in_(sorted(predecessors(state))),
     ]
@@ -154,4 +152,5 @@ def absorbing(state: State) -> Update:
             asked_at=None,
             wakes_at=case((unchanged, runs.c.wakes_at)),
         )
+        .returning(*_SHOWN)
     )

@@ -27,7 +27,7 @@ from holdfast_status_api.looking import Looks, Seen
 
 #: How often the ledger is read.
 _TICK_SECONDS = 0.04
-_SOONEST_SECONDS = 0.25
+_SOONEST_SECONDS = 0.5
 #: The engine ends a run a few turns after its last effect was committed.
 _ENDING_SECONDS = 0.03
 _SELDOM_SECONDS = 1.0

@@ -69,9 +69,25 @@ def record(connection: Connection, status: HTTPStatus, target: str | None = None
     written: what the service does by itself is nobody's deed. What `about` said goes before the
     target.
     """
+    written = entry(status, target)
+    if written is not None:
+        connection.execute(insert(audit).values(written))
+        recorded(status)
+
+
+def entry(status: HTTPStatus, target: str | None = None) -> dict[str, Any] | None:
+    """Return the request's entry for a statement that makes its change and writes it.
+
+    ``None`` outside of a request. Say `recorded` when that is done.
+    """
+    return _entry(status, target) if _is_open() else None
+
+
+def recorded(status: HTTPStatus) -> None:
+    """Note that the request's entry was written with its change."""
     if _is_open():
-        connection.execute(insert(audit).values(_entry(status, target)))
-        # Not yet committed: if that fails, so does the request, and `finish` writes its failure.
+        # Not yet committed, perhaps: if that fails, so does the request, and `finish` writes its
+        # failure.
         g.audit_recorded = int(status)
 
 
@@ -82,9 +98,9 @@ def finish(engine: Engine, status: int) -> None:
     """
     if not _is_open() or g.get("audit_recorded") == status:
         return
-    entry = _entry(status, None)
+    unwritten = _entry(status, None)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        _log.warning("a change was asked for while it could not be made", entry=entry)
+        _log.warning("a change was asked for while it could not be made", entry=unwritten)
         return
     try:
         for attempt in Retrying(
@@ -94,9 +110,11 @@ def finish(engine: Engine, status: int) -> None:
             reraise=True,
         ):
             with attempt, engine.begin() as connection:
-                connection.execute(insert(audit).values(entry))
+                connection.execute(insert(audit).values(unwritten))
     except SQLAlchemyError as error:
-        _log.error("an audit entry could not be stored", entry=entry, error=type(error).__name__)
+        _log.error(
+            "an audit entry could not be stored", entry=unwritten, error=type(error).__name__
+        )
 
 
 def entries(engine: Engine, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
