@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Column, ColumnElement, Engine, func, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Engine,
+    Row,
+    Select,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -55,6 +67,11 @@ class Housekeeper(Lasting):
         super().__init__("housekeeping", "the housekeeper")
         self._settings = settings
         self._engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        grace = timedelta(seconds=settings.deadline_grace_seconds)
+        # Made once: they are asked for twice a second.
+        self._late = _past(requests.c.deadline, requests.c.deadline_met_at)
+        self._graceless = _past(requests.c.deadline_met_at + grace, requests.c.deadline_settled_at)
         self._index = RunIndex(engine)
         self._orchestrator = orchestrator
         self._next_retention = 0.0
@@ -76,16 +93,13 @@ class Housekeeper(Lasting):
 
     def _deadlines(self) -> None:
         """End what is late, and where it was asked to undo what it did and does not end, that."""
-        grace = timedelta(seconds=self._settings.deadline_grace_seconds)
         request = requests.c
-        with self._only_one("deadlines") as ours:
-            if ours:
-                self._end(request.deadline, request.deadline_met_at, enforce_deadline)
-                self._end(request.deadline_met_at + grace, request.deadline_settled_at, end_grace)
+        self._end(self._late, request.deadline_met_at, enforce_deadline)
+        self._end(self._graceless, request.deadline_settled_at, end_grace)
 
     def _end(
         self,
-        due: ColumnElement[datetime],
+        late: Select[Any],
         noted: Column[datetime],
         deed: Callable[[Engine, str, str], None],
     ) -> None:
@@ -93,25 +107,25 @@ class Housekeeper(Lasting):
 
         A run that has ended gets the note alone.
         """
-        late = (
-            select(requests.c.instance_id, requests.c.workflow, runs.c.terminal)
-            .join(runs, runs.c.instance_id == requests.c.instance_id)
-            .where(due <= func.clock_timestamp(), noted.is_(None))
-            .order_by(due)
-            .limit(_DEADLINES_PER_TICK)
-        )
-        with self._engine.connect() as connection:
-            found = connection.execute(late).all()
-        for instance_id, workflow, over in found:
-            if not over:
-                deed(self._engine, instance_id, workflow)
-                _DEADLINES.inc()
-            with self._engine.begin() as connection:
-                connection.execute(
-                    update(requests)
-                    .where(requests.c.instance_id == instance_id)
-                    .values({noted.key: func.clock_timestamp()})
-                )
+        if not self._found(late):  # nearly always, so nobody is kept out for that
+            return
+        with self._only_one("deadlines") as ours:
+            if not ours:
+                return
+            for run in self._found(late):
+                if not run.terminal:
+                    deed(self._engine, run.instance_id, run.workflow)
+                    _DEADLINES.inc()
+                with self._engine.begin() as connection:
+                    connection.execute(
+                        update(requests)
+                        .where(requests.c.instance_id == run.instance_id)
+                        .values({noted.key: func.clock_timestamp()})
+                    )
+
+    def _found(self, late: Select[Any]) -> Sequence[Row[Any]]:
+        with self._single.connect() as connection:
+            return connection.execute(late).all()
 
     def _retention(self) -> None:
         if time.monotonic() < self._next_retention:
@@ -210,6 +224,17 @@ class Housekeeper(Lasting):
             # Of the transaction: whatever happens to the process, it goes with the connection.
             lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"
             yield bool(connection.scalar(text(lock), name))
+
+
+def _past(due: ColumnElement[datetime], noted: Column[datetime]) -> Select[Any]:
+    """Return what gives runs of which it is time, and which have no note of it yet."""
+    return (
+        select(requests.c.instance_id, requests.c.workflow, runs.c.terminal)
+        .join(runs, runs.c.instance_id == requests.c.instance_id)
+        .where(due <= func.clock_timestamp(), noted.is_(None))
+        .order_by(due)
+        .limit(_DEADLINES_PER_TICK)
+    )
 
 
 def _storable(document: object) -> object:

@@ -252,6 +252,16 @@ class Events(Outbox):
     _key = events.c.event_id
     _arrived_at = events.c.delivered_at
 
+    def __init__(self, engine: Engine, owner: str) -> None:
+        super().__init__(engine, owner)
+        ended = select(runs.c.instance_id).where(runs.c.terminal)
+        # Made once: it is asked for twice a second.
+        self._expire_finished = (
+            update(events)
+            .where(self._waiting(), events.c.instance_id.in_(ended), FORGETTABLE)
+            .values(expired_at=_now(), claimed_by=None)
+        )
+
     def send(self, orchestrator: Orchestrator, claim: Claim, check_lease: LeaseCheck) -> None:
         """Deliver the event with its id; a run that gets it twice takes it once."""
         check_lease()
@@ -273,12 +283,8 @@ class Events(Outbox):
 
     def expire_finished(self) -> None:
         """Note of every waiting event of a run that has ended that it came too late."""
-        ended = select(runs.c.instance_id).where(runs.c.terminal)
-        self._note(
-            update(events)
-            .where(self._waiting(), events.c.instance_id.in_(ended))
-            .values(expired_at=_now(), claimed_by=None)
-        )
+        with self._single.connect() as connection:
+            connection.execute(self._expire_finished)
 
     def _waiting(self) -> ColumnElement[bool]:
         return events.c.delivered_at.is_(None) & events.c.expired_at.is_(None)
