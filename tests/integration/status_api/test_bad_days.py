@@ -139,7 +139,8 @@ def test_a_bulk_rerun_whose_process_dies_in_the_middle_goes_on_and_starts_nothin
         own_service.kill()
         assert isinstance(cut_off.exception(), httpx.HTTPError)
         lock.execute(text("SELECT pg_advisory_unlock(4242)"))
-    assert started() == [("died-0", 1), ("died-1", 1)]
+    # The database had the third already, and nobody is there any more to hear of it.
+    eventually("it is started all the same", lambda: len(started()) == 3)
     own_service.start()
     again = own_api.post("/bulk/rerun", params=query, json=token)
     assert (again.status_code, again.json()["accepted"]) == (202, 5)
