@@ -1,7 +1,7 @@
 """Whether a schema is what this version of a service needs, without what would make it so.
 
 A service that serves asks this at every look at its readiness, and never migrates: it is spared
-Alembic, which takes as long to load as the whole of its HTTP server.
+Alembic, which was a fifth of what the worker loaded (0.26 of 1.33 s of CPU).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What accepts a run: its request, its place in the index and its audit entry, in one statement.
 
-One statement is a transaction by itself. Five trips to the database, of which two only say where it
-begins and ends, took a tenth of what a run costs here.
+One statement is a transaction by itself, so this is one trip to the database. Three would be five:
+two to say where the transaction begins and ends.
 """
 
 from __future__ import annotations
