@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from bench.contestants.holdfast import Holdfast
-from bench.histories import Api, ended_run, waiting_run
+from bench.histories import Api, approve, ended_run, waiting_run
 from bench.plan import Plan
 from bench.ports import free_ports
 from bench.processes import Processes, until
@@ -41,6 +41,11 @@ def measure(holdfast: Holdfast, plan: Plan) -> Iterator[tuple[str, Any]]:
         run, _seen = waiting_run(api, stack, events)
         return _both(f"status_running_{events}", f"{stack.api_url}/status/{run}", token, seconds)
 
+    def ended_after(events: int) -> dict[str, float]:
+        run, _seen = waiting_run(api, stack, events)
+        approve(run, Api(stack.api_url, stack.token("approver")), api)
+        return _both(f"status_ended_{events}", f"{stack.api_url}/status/{run}", token, seconds)
+
     def ended() -> dict[str, float]:
         run = ended_run(api)
         return _both("status_ended", f"{stack.api_url}/status/{run}", token, seconds)
@@ -58,6 +63,8 @@ def measure(holdfast: Holdfast, plan: Plan) -> Iterator[tuple[str, Any]]:
     yield "bare Flask route", bare
     for events in plan.histories:
         yield f"status of a run with {events:,} events", partial(running, events)
+    longest = max(plan.histories)
+    yield f"status of one that has ended, with {longest:,} events", partial(ended_after, longest)
     yield "starts", starts
 
 
