@@ -18,6 +18,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from holdfast_local import files, tokens
+from holdfast_servicekit.sidecar import NO_TLS
 from holdfast_status_api.auth.callers import Role
 from holdfast_status_api.auth.permissions import RULES
 from tests.integration.status_api.asking import problem, scheduled
@@ -25,7 +26,6 @@ from tests.integration.status_api.service import Service, running_service
 from tests.support.examples import APPROVAL, ORDER, TRIP
 from tests.support.http_server import Answer, Site, running_site
 from tests.support.issuer import AUDIENCE, TestIssuer
-from tests.support.loopback import NO_TLS
 from tests.support.postgres import Database
 from tests.support.runs import start
 
@@ -369,6 +369,22 @@ def test_a_change_whose_entry_cannot_be_written_is_not_made(
             connection.execute(text("GRANT INSERT ON status.audit TO holdfast_status"))
     assert answer.status_code == 500
     problem(lone_api.get(f"/status/{run}"), 404)
+
+
+def test_a_start_that_made_no_run_is_in_the_log_by_what_was_asked_for(
+    service: Service, lone_api: httpx.Client
+) -> None:
+    key, run = {"Idempotency-Key": uuid.uuid4().hex}, f"taken-{uuid.uuid4().hex}"
+    asked: dict[str, Any] = {
+        "url": "/workflows/book_trip",
+        "params": {"instance_id": run},
+        "json": TRIP,
+    }
+    statuses = [lone_api.post(headers=headers, **asked).status_code for headers in (key, key, {})]
+    assert statuses == [202, 202, 409]
+    with service.client("admin") as api:
+        entries = api.get("/audit", params={"limit": 3}).json()["entries"]
+    assert [entry["target"] for entry in entries] == ["book_trip", "book_trip", run]
 
 
 def test_what_cannot_be_stored_in_the_log_is_bounded_and_not_an_error(

@@ -73,7 +73,7 @@ def accept_run(
     """
     asked_for = documents.fingerprint(flow.name, instance_id, document, *terms.named())
     row_id = instance_id or uuid.uuid4().hex
-    entry = audit.entry(HTTPStatus.ACCEPTED, row_id)
+    entry = audit.entry_of(HTTPStatus.ACCEPTED, row_id)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         accepted_at = connection.scalar(
             accepting(audited=entry is not None),
@@ -90,7 +90,7 @@ def accept_run(
             },
         )
         if accepted_at is not None:
-            audit.recorded(HTTPStatus.ACCEPTED)
+            audit.recorded(HTTPStatus.ACCEPTED, row_id)
             return AcceptedRun(row_id, flow.name, accepted_at)
         if idempotency_key is not None:
             first = connection.execute(

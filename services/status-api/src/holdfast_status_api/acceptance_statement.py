@@ -64,7 +64,7 @@ def accepting(*, audited: bool) -> Select[Any]:
 
 def entry_parameters(entry: dict[str, Any] | None) -> dict[str, Any]:
     """Return an audit entry as parameters of the statement."""
-    return {} if entry is None else {f"audit_{name}": entry[name] for name in _AUDITED}
+    return {} if entry is None else {f"audit_{name}": value for name, value in entry.items()}
 
 
 def _inserted(table: Table, values: dict[str, Any], once_for: CTE | None = None) -> CTE:

@@ -69,23 +69,24 @@ def record(connection: Connection, status: HTTPStatus, target: str | None = None
     written: what the service does by itself is nobody's deed. What `about` said goes before the
     target.
     """
-    written = entry(status, target)
+    written = entry_of(status, target)
     if written is not None:
         connection.execute(insert(audit).values(written))
-        recorded(status)
+        recorded(status, target)
 
 
-def entry(status: HTTPStatus, target: str | None = None) -> dict[str, Any] | None:
+def entry_of(status: HTTPStatus, target: str | None = None) -> dict[str, Any] | None:
     """Return the request's entry for a statement that makes its change and writes it.
 
-    ``None`` outside of a request. Say `recorded` when that is done.
+    ``None`` outside of a request. Say `recorded` once that has made its change.
     """
     return _entry(status, target) if _is_open() else None
 
 
-def recorded(status: HTTPStatus) -> None:
+def recorded(status: HTTPStatus, target: str | None = None) -> None:
     """Note that the request's entry was written with its change."""
     if _is_open():
+        g.audit_target = _target(target)
         # Not yet committed, perhaps: if that fails, so does the request, and `finish` writes its
         # failure.
         g.audit_recorded = int(status)
@@ -98,9 +99,9 @@ def finish(engine: Engine, status: int) -> None:
     """
     if not _is_open() or g.get("audit_recorded") == status:
         return
-    unwritten = _entry(status, None)
+    entry = _entry(status, None)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        _log.warning("a change was asked for while it could not be made", entry=unwritten)
+        _log.warning("a change was asked for while it could not be made", entry=entry)
         return
     try:
         for attempt in Retrying(
@@ -110,11 +111,9 @@ def finish(engine: Engine, status: int) -> None:
             reraise=True,
         ):
             with attempt, engine.begin() as connection:
-                connection.execute(insert(audit).values(unwritten))
+                connection.execute(insert(audit).values(entry))
     except SQLAlchemyError as error:
-        _log.error(
-            "an audit entry could not be stored", entry=unwritten, error=type(error).__name__
-        )
+        _log.error("an audit entry could not be stored", entry=entry, error=type(error).__name__)
 
 
 def entries(engine: Engine, limit: int, cursor: str | None) -> tuple[list[Entry], str | None]:
@@ -139,17 +138,21 @@ def _entry(status: int, target: str | None) -> dict[str, Any]:
     who = caller_or_none()
     if who is None:
         raise RuntimeError("nobody is known to have asked")  # excluded by _is_open
-    if target is not None and "audit_is_named" not in g:
-        g.audit_target = target
     return {
         "subject": who.subject,
         "role": who.role or "none",
         "action": g.audit_action,
-        "target": _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", g.audit_target)[:_LONGEST_TARGET],
+        "target": _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", _target(target))[:_LONGEST_TARGET],
         "status": int(status),
         "address": _UNSTORABLE.sub("", request.remote_addr or "")[:_LONGEST_ADDRESS],
         "reason": _UNSTORABLE.sub(" ", g.get("audit_reason", ""))[:_LONGEST_REASON],
     }
+
+
+def _target(target: str | None) -> str:
+    """Return what the entry is about: what `about` said goes before the target."""
+    named: str = g.audit_target
+    return named if target is None or "audit_is_named" in g else target
 
 
 def _cursor(seq: int) -> str:
