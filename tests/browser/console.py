@@ -10,7 +10,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from holdfast_local.stack import Stack
-from tests.support.loopback import NO_TLS
+from holdfast_servicekit.sidecar import NO_TLS
 
 WAIT_MILLISECONDS = 20_000
 #: What must be text wherever it is shown.

@@ -10,7 +10,7 @@ import httpx
 from sqlalchemy import Engine, create_engine
 
 from holdfast_local.stack import Stack
-from tests.support.loopback import NO_TLS
+from holdfast_servicekit.sidecar import NO_TLS
 
 
 @contextmanager

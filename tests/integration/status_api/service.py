@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from holdfast_local import files, tokens
-from tests.support.loopback import NO_TLS
+from holdfast_servicekit.sidecar import NO_TLS
 from tests.support.postgres import Database, free_port, running_database
 from tests.support.waiting import eventually
 

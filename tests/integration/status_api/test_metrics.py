@@ -12,10 +12,10 @@ from sqlalchemy import Engine, create_engine, text
 
 from holdfast_contracts.book_trip import BOOK_TRIP
 from holdfast_contracts.task_chain import STEP1, TASK_CHAIN
+from holdfast_servicekit.sidecar import NO_TLS
 from holdfast_status_api.survey import Survey
 from tests.integration.status_api.service import running_service
 from tests.support.examples import TRIP
-from tests.support.loopback import NO_TLS
 from tests.support.postgres import Database
 from tests.support.runs import start
 

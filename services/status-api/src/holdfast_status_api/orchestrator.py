@@ -102,8 +102,8 @@ class Orchestrator:
             headers={_TOKEN_HEADER: settings.dapr_api_token} if settings.dapr_api_token else {},
             timeout=httpx.Timeout(_WRITE_SECONDS, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-            # The one whom the run belongs to sees in one trace what became of the request.
             verify=NO_TLS,
+            # The one whom the run belongs to sees in one trace what became of the request.
             event_hooks={"request": [lambda request: tracing.hand_on(request.headers)]},
             trust_env=False,  # the sidecar is on this host, whatever proxies there are
         )
